@@ -1,0 +1,73 @@
+# Sagitta: one non-recursive Makefile. `make help` lists the targets.
+VERSION := 0.1.0
+BUILD_ROOT ?= build
+SAN ?=
+VARIANT := $(if $(SAN),$(SAN),release)
+BUILD ?= $(BUILD_ROOT)/$(VARIANT)
+CC ?= gcc
+CXX ?= g++
+CCACHE := $(shell command -v ccache 2>/dev/null)
+
+# Source folders; a narrower list builds a part alone: make unit MODULES="storage/base storage/log" T=test_log
+MODULES ?= storage index replication server
+LIB_SOURCES := $(filter-out server/main.c,$(shell find $(MODULES) -name '*.c' 2>/dev/null | sort))
+CXX_SOURCES := $(shell find $(MODULES) -name '*.cc' 2>/dev/null | sort)
+
+PACKAGES := libuv rocksdb libprotobuf-c simdjson libxxhash yaml-0.1 zlib libcrypto
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lroaring -lstdc++ -lm -lpthread
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wundef \
+            -Wvla -Wformat=2 -Wcast-align -Wimplicit-fallthrough -Wdouble-promotion $(if $(CI),-Werror)
+OPT := -O2 -g -fno-omit-frame-pointer -fstack-protector-strong
+SAN_FLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+SAN_FLAGS_tsan := -fsanitize=thread
+SAN_FLAGS := $(SAN_FLAGS_$(SAN))
+FORTIFY := $(if $(SAN),,-D_FORTIFY_SOURCE=2)
+CFLAGS_ALL := -std=gnu17 $(OPT) $(FORTIFY) $(WARNINGS) $(SAN_FLAGS) -I. -I$(BUILD_ROOT)/gen -DSAGITTA_VERSION=\"$(VERSION)\" \
+              $(PKG_CFLAGS) $(CFLAGS)
+CXXFLAGS_ALL := -std=c++17 $(OPT) $(FORTIFY) -Wall -Wextra -fno-exceptions -fno-rtti $(SAN_FLAGS) -I. $(PKG_CFLAGS) $(CXXFLAGS)
+LDFLAGS_ALL := $(SAN_FLAGS) $(LDFLAGS)
+
+LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o) $(CXX_SOURCES:%.cc=$(BUILD)/%.cc.o)
+UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+
+.PHONY: all
+all: build/sagitta ## build the server at build/sagitta
+
+include proto/gen.mk
+include tests/tests.mk
+
+build/sagitta: $(BUILD)/sagitta
+	@mkdir -p build && ln -sf $(VARIANT)/sagitta $@
+
+$(BUILD)/sagitta: $(BUILD)/server/main.o $(LIB_OBJECTS) $(GEN_OBJECTS) $(LLHTTP_OBJECT)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/%.o: %.c | $(GEN_HEADERS)
+	@mkdir -p $(@D)
+	$(CCACHE) $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(BUILD)/%.cc.o: %.cc
+	@mkdir -p $(@D)
+	$(CCACHE) $(CXX) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# llhttp: the distribution ships its generated sources, not a library. Strict mode refuses request smuggling.
+LLHTTP_DIR ?= /usr/share/llhttp
+LLHTTP_INCLUDE ?= /usr/share/include/llhttp
+LLHTTP_OBJECT := $(BUILD)/llhttp.o
+$(LLHTTP_OBJECT):
+	@mkdir -p $(@D)
+	cat $(LLHTTP_DIR)/api.c $(LLHTTP_DIR)/http.c $(LLHTTP_DIR)/llhttp.c > $(@D)/llhttp_all.c
+	$(CCACHE) $(CC) -O2 -w $(SAN_FLAGS) -DLLHTTP_STRICT_MODE=1 -I$(LLHTTP_INCLUDE) -c -o $@ $(@D)/llhttp_all.c
+$(BUILD)/server/http/%.o: CFLAGS += -isystem $(LLHTTP_INCLUDE)
+$(BUILD)/index/kernel/%.o: CFLAGS += -O3 -ffp-contract=fast
+
+.PHONY: clean help
+clean: ## remove everything that was built
+	rm -rf $(BUILD_ROOT)
+
+help: ## list the targets
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
