@@ -1,0 +1,81 @@
+/* From the client's float32 values to the stored form and back.
+ *
+ * Cosine rows of float32 and float16 are stored with length 1. The length is computed and divided
+ * out in double, so that neither tiny nor huge values lose it: the square of any finite float32 is
+ * a normal double. A value that is not finite, or too large for float16, fails the whole vector.
+ */
+#include "index/kernel/half.h"
+#include "index/kernel/kernel.h"
+
+#include <math.h>
+#include <string.h>
+
+static double length_of(const float *in, size_t dim)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < dim; i++) {
+        sum += (double)in[i] * (double)in[i];
+    }
+    return sqrt(sum);
+}
+
+static uint8_t to_u8(float value)
+{
+    if (value <= 0.0f) {
+        return 0;
+    }
+    return value >= 255.0f ? 255 : (uint8_t)value;
+}
+
+static bool all_finite(const float *in, size_t dim)
+{
+    for (size_t i = 0; i < dim; i++) {
+        if (!isfinite(in[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool vector_prepare(enum distance distance, enum element element, const float *in, size_t dim,
+                    void *out)
+{
+    if (!all_finite(in, dim)) {
+        return false;
+    }
+    if (element == ELEMENT_U8) {
+        for (size_t i = 0; i < dim; i++) {
+            ((uint8_t *)out)[i] = to_u8(in[i]);
+        }
+        return true;
+    }
+    double length = distance == DISTANCE_COSINE ? length_of(in, dim) : 1.0;
+    if (!(length > 0.0)) {
+        length = 1.0; /* the zero vector stays */
+    }
+    for (size_t i = 0; i < dim; i++) {
+        float value = (float)((double)in[i] / length);
+        if (element == ELEMENT_F32) {
+            ((float *)out)[i] = value;
+            continue;
+        }
+        uint16_t half = half_from_float(value);
+        if ((half & 0x7fffu) == 0x7c00u) {
+            return false;
+        }
+        ((uint16_t *)out)[i] = half;
+    }
+    return true;
+}
+
+void vector_restore(enum element element, const void *in, size_t dim, float *out)
+{
+    if (element == ELEMENT_F32) {
+        memcpy(out, in, dim * sizeof *out);
+        return;
+    }
+    for (size_t i = 0; i < dim; i++) {
+        out[i] = element == ELEMENT_F16 ? half_to_float(((const uint16_t *)in)[i])
+                                        : (float)((const uint8_t *)in)[i];
+    }
+}
