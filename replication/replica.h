@@ -21,9 +21,17 @@ struct proposal {
 /* Any thread; may block while the log's queue is full. Callbacks may run before this returns. */
 void replica_propose(struct replica *replica, struct proposal *proposal);
 
-/* Replays the log into the engine, then starts the apply threads. The log and engine are borrowed. */
-enum status replica_open(struct log *log, struct engine *engine, uint32_t apply_threads, struct replica **out,
-                         struct error *err);
+struct replica_options {
+    struct log *log;       /* borrowed */
+    struct engine *engine; /* borrowed */
+    uint32_t apply_threads;
+    /* A checkpoint lets old log segments go: made when the log has grown by this many bytes, or after this many seconds
+     * with any change; 0 seconds: never by time. */
+    uint64_t checkpoint_log_bytes;
+    uint32_t checkpoint_seconds;
+};
+/* Replays the log into the engine, then starts the apply threads and the checkpoint thread. */
+enum status replica_open(const struct replica_options *options, struct replica **out, struct error *err);
 /* Waits until everything logged is applied, then stops. */
 void replica_close(struct replica *replica);
 uint64_t replica_queue_length(const struct replica *replica);
