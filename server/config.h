@@ -13,13 +13,13 @@
 #include <stdio.h>
 
 struct settings {
-    const char *log_level; /* a word that log_level_parse knows */
+    char *log_level; /* a word that log_level_parse knows */
     struct {
-        const char *format; /* "text" or "json" */
+        char *format; /* "text" or "json" */
     } logger;
     bool telemetry_disabled;
     struct {
-        const char *host;
+        char *host;
         uint64_t http_port, grpc_port; /* 0: any free port (http), not listening (grpc) */
         uint64_t max_request_size_mb;
         uint64_t max_workers, io_threads; /* resolved: never 0 after config_load */
@@ -28,10 +28,10 @@ struct settings {
         uint64_t request_memory_mb, body_memory_mb;
         uint64_t idle_timeout_sec, header_timeout_sec, body_timeout_sec, shutdown_timeout_sec;
         bool enable_cors, enable_tls, jwt_rbac;
-        const char *api_key, *alt_api_key, *read_only_api_key; /* "": not set */
+        char *api_key, *alt_api_key, *read_only_api_key; /* "": not set */
     } service;
     struct {
-        const char *storage_path, *snapshots_path;
+        char *storage_path, *snapshots_path;
         bool on_disk_payload;
         struct {
             uint64_t wal_capacity_mb;
@@ -54,7 +54,6 @@ struct settings {
         bool enabled;
     } cluster;
     struct buffer notes; /* lines for the log: what was ignored and why */
-    struct buffer texts; /* memory of the strings above */
 };
 
 enum config_action { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION, CONFIG_PRINT };
@@ -70,6 +69,7 @@ void config_deinit(struct settings *settings);
  * environment"). */
 enum status config_set(struct settings *settings, const char *key, const char *value,
                        const char *source, struct error *err);
+bool config_known(const char *key);
 /* Sets all defaults; config_load begins with it. */
 void config_defaults(struct settings *settings);
 /* Reads a YAML file on top of what is set; server/config_yaml.c. */
