@@ -29,6 +29,9 @@ bool json_view_next_item(struct json_iter *iter, struct json_view *item); /* arr
 bool json_view_next_member(struct json_iter *iter, struct slice *raw_key, struct json_view *value);
 size_t json_view_count(struct json_view array);
 bool json_string_equal(struct slice raw, struct slice unescaped);
+int json_string_compare(struct slice raw, struct slice unescaped); /* order of slice_compare */
+bool json_string_has_prefix(struct slice raw, struct slice unescaped_prefix);
+bool json_string_same(struct slice raw_a, struct slice raw_b); /* equal however each is escaped */
 struct slice json_view_raw_string(struct json_view string); /* between the quotes, escapes as stored */
 /* Unescapes into `out` (room for raw.size bytes); returns the size. */
 size_t json_string_unescape(struct slice raw, uint8_t *out);

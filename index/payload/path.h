@@ -12,3 +12,5 @@ enum status path_parse(struct slice text, struct arena *arena, struct path **out
  * not followed by `[]` reaches nothing. */
 bool path_each(const struct path *path, struct json_view payload, bool (*each)(void *ctx, struct json_view value),
                void *ctx);
+/* True when the last part is a key: only then does an array stand for its items in match, range and geo conditions. */
+bool path_ends_in_key(const struct path *path);
