@@ -1,0 +1,78 @@
+/* What the kinds of conditions share. Compiling puts everything into the arena; a compiled
+ * condition is never written again, so checks need no locks. */
+#pragma once
+#include "index/filter/filter.h"
+#include "index/payload/path.h"
+
+struct compiler {
+    struct arena *arena;
+    struct error *err;
+    uint32_t depth, depth_max;
+    uint32_t conditions_count, conditions_max;
+};
+/* The state of one check of one point. */
+struct checker {
+    struct point_view *point;
+    struct json_view payload; /* of the point, or the array element inside a nested condition */
+    bool payload_known;
+    bool inside_nested; /* an element has no id and no vectors */
+};
+struct cond;
+struct cond_kind {
+    const char *name;
+    bool needs_payload;
+    bool (*check)(const struct cond *cond, struct checker *checker);
+};
+/* First member of each kind's struct. */
+struct cond {
+    const struct cond_kind *kind;
+    bool needs_payload; /* the kind's, or what the conditions inside need */
+};
+/* A test of one value; first member of each test's struct. Arrays are taken apart by the field
+ * condition. */
+struct value_test {
+    bool (*test)(const struct value_test *self, struct json_view value);
+};
+struct clause {
+    struct cond **conds;
+    size_t count;
+};
+struct filter {
+    struct clause must, should, must_not, min_should;
+    uint64_t min_count;
+    bool has_min_should;
+    bool needs_payload;
+};
+
+extern const struct cond_kind cond_has_id_kind;
+
+enum status compile_filter(struct compiler *compiler, const Qdrant__Filter *wire,
+                           struct filter **out);
+bool check_filter(const struct filter *filter, struct checker *checker);
+struct json_view checker_payload(struct checker *checker);
+
+/* `wire` is the message of the arm and not NULL. */
+#define CONDITION(CASE, name)                                                                      \
+    enum status cond_##name##_compile(struct compiler *compiler, const void *wire,                 \
+                                      struct cond **out);
+#define FIELD_PART(name, present)                                                                  \
+    enum status part_##name##_compile(struct compiler *compiler, const struct path *path,          \
+                                      const Qdrant__FieldCondition *wire, struct cond **out);
+#include "index/filter/kinds.def"
+#undef CONDITION
+#undef FIELD_PART
+
+/* A condition that holds when any value at the path passes the test. */
+enum status cond_values_create(struct compiler *compiler, const struct path *path,
+                               const struct value_test *test, struct cond **out);
+/* The parts of `match` that read text as words. */
+enum text_mode { TEXT_ALL, TEXT_ANY, TEXT_PHRASE };
+enum status text_test_create(struct compiler *compiler, const char *text, enum text_mode mode,
+                             const struct value_test **out);
+
+enum status compiler_path(struct compiler *compiler, const char *key, struct path **out);
+/* BAD_INPUT; `what` is a sentence. */
+enum status compiler_refuse(struct compiler *compiler, const char *format, ...) PRINTF(2, 3);
+enum status compiler_no_memory(struct compiler *compiler);
+/* Zeroed; NULL with the error set. `count` may be 0. */
+void *compiler_alloc(struct compiler *compiler, size_t count, size_t size);
