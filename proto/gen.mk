@@ -16,3 +16,6 @@ $(GEN)/google/protobuf/timestamp.pb-c.h $(GEN)/google/protobuf/timestamp.pb-c.c 
 $(BUILD)/gen/%.o: $(GEN)/%.c | $(GEN_HEADERS)
 	@mkdir -p $(@D)
 	$(CCACHE) $(CC) -std=gnu17 -O2 -g -w $(SAN_FLAGS) -I$(GEN) -c -o $@ $<
+
+# Not intermediate: kept between runs.
+.SECONDARY: $(GEN_HEADERS) $(GEN_SOURCES)

@@ -36,8 +36,9 @@ uint32_t engine_command_collection(struct slice command);
 /* Applies a packed sagitta.Command. Commands already applied are skipped. A result other than a user's error (IO, CORRUPT)
  * means that the node must stop. */
 void engine_apply(struct engine *engine, uint64_t index, struct slice command, struct fsm_result *out);
-/* Log records up to this index are on disk in storage too: the log may forget them. Flushes. */
-enum status engine_checkpoint(struct engine *engine, uint64_t *durable_index, struct error *err);
+/* All commands up to `applied` have been applied. When this returns they are on disk in storage too, and the log may forget
+ * them. */
+enum status engine_checkpoint(struct engine *engine, uint64_t applied, struct error *err);
 /* The first index from which the log must be replayed. */
 uint64_t engine_replay_from(const struct engine *engine);
 

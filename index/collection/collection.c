@@ -1,0 +1,93 @@
+/* A collection in memory: its schema and its segment, reference counted. The catalog holds one reference, every view and
+ * the builder one each; the last to go closes the segment. */
+#include <stdio.h>
+
+#include "index/collection/engine_int.h"
+#include "storage/base/assert.h"
+#include "storage/base/mem.h"
+
+enum { INDEX_PATH_BYTES_MAX = 4096 };
+
+enum status collection_open(struct engine *engine, const struct collection_options *options, struct collection **out,
+                            struct error *err)
+{
+    const Sagitta__CollectionRecord *record = options->record;
+    char index_path[INDEX_PATH_BYTES_MAX];
+    if (snprintf(index_path, sizeof(index_path), "%s/index/%u", engine->path, record->number) >=
+        (int)sizeof(index_path)) {
+        return error_set(err, STATUS_IO, "path of the data folder is too long");
+    }
+    struct schema *schema = NULL;
+    enum status status = schema_create(record->config, &schema, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct segment_options segment = {.kv = engine->kv,
+                                      .collection = record->number,
+                                      .index_path = index_path,
+                                      .schema = schema,
+                                      .next_offset = options->next_offset,
+                                      .build_threads = engine->options.build_threads};
+    struct collection *collection = mem_zalloc(sizeof(*collection));
+    status = segment_open(&segment, &collection->segment, err);
+    if (status != STATUS_OK) {
+        schema_unref(schema);
+        mem_free(collection);
+        return status;
+    }
+    atomic_init(&collection->refs, 1);
+    ASSERT(pthread_mutex_init(&collection->lock, NULL) == 0);
+    collection->kv = engine->kv;
+    collection->number = record->number;
+    collection->name = mem_strdup(record->name);
+    collection->index_path = mem_strdup(index_path);
+    collection->created_at_ms = record->created_at_ms;
+    collection->created_index = record->created_index;
+    collection->schema = schema;
+    collection->applied = options->applied;
+    *out = collection;
+    return STATUS_OK;
+}
+
+void collection_ref(struct collection *collection)
+{
+    atomic_fetch_add_explicit(&collection->refs, 1, memory_order_relaxed);
+}
+
+void collection_unref(struct collection *collection)
+{
+    if (atomic_fetch_sub_explicit(&collection->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    segment_close(collection->segment);
+    schema_unref(collection->schema);
+    pthread_mutex_destroy(&collection->lock);
+    mem_free(collection->name);
+    mem_free(collection->index_path);
+    mem_free(collection);
+}
+
+struct schema *collection_schema(struct collection *collection)
+{
+    pthread_mutex_lock(&collection->lock);
+    struct schema *schema = schema_ref(collection->schema);
+    pthread_mutex_unlock(&collection->lock);
+    return schema;
+}
+
+void collection_set_schema(struct collection *collection, struct schema *schema)
+{
+    segment_set_schema(collection->segment, schema);
+    pthread_mutex_lock(&collection->lock);
+    struct schema *old = collection->schema;
+    collection->schema = schema;
+    pthread_mutex_unlock(&collection->lock);
+    schema_unref(old);
+}
+
+void collection_fail(struct collection *collection, const struct error *err)
+{
+    pthread_mutex_lock(&collection->lock);
+    (void)snprintf(collection->failure, sizeof(collection->failure), "%s", err->message);
+    pthread_mutex_unlock(&collection->lock);
+}

@@ -1,0 +1,376 @@
+/* Builds schemas from the contract's configuration messages.
+ *
+ * A schema owns one arena: a deep copy of the configuration (packed and unpacked again into the arena) and the table of
+ * vectors made from it. An update merges messages as protocol buffers define it: the packed diff after the packed original. */
+#include "index/collection/schema.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "index/collection/message.h"
+#include "storage/base/assert.h"
+#include "storage/base/mem.h"
+
+struct owned_schema {
+    struct schema schema; /* first: handed out */
+    struct arena *arena;
+    atomic_uint refs;
+};
+
+static const enum distance distances[] = {
+    [QDRANT__DISTANCE__Cosine] = DISTANCE_COSINE,
+    [QDRANT__DISTANCE__Dot] = DISTANCE_DOT,
+    [QDRANT__DISTANCE__Euclid] = DISTANCE_EUCLID,
+    [QDRANT__DISTANCE__Manhattan] = DISTANCE_MANHATTAN,
+};
+
+static enum status parse_element(const Qdrant__VectorParams *params, enum element *out, struct error *err)
+{
+    if (params->_datatype_case == 0) {
+        *out = ELEMENT_F32;
+        return STATUS_OK;
+    }
+    switch (params->datatype) {
+    case QDRANT__DATATYPE__Default:
+    case QDRANT__DATATYPE__Float32:
+        *out = ELEMENT_F32;
+        return STATUS_OK;
+    case QDRANT__DATATYPE__Float16:
+        *out = ELEMENT_F16;
+        return STATUS_OK;
+    case QDRANT__DATATYPE__Uint8:
+        *out = ELEMENT_U8;
+        return STATUS_OK;
+    default:
+        return error_set(err, STATUS_BAD_INPUT,
+                         "vectors.datatype: only float32, float16 and uint8 are served by this version");
+    }
+}
+
+static enum status add_vector(struct schema *schema, const char *name, const Qdrant__VectorParams *params,
+                              struct error *err)
+{
+    if (params->size < 1 || params->size > VECTOR_DIM_MAX) {
+        return error_set(err, STATUS_BAD_INPUT, "vectors.size: value %llu invalid, must be from 1 to %d",
+                         (unsigned long long)params->size, VECTOR_DIM_MAX);
+    }
+    if (params->distance < QDRANT__DISTANCE__Cosine || params->distance > QDRANT__DISTANCE__Manhattan) {
+        return error_set(err, STATUS_BAD_INPUT, "vectors.distance of `%s` is missing or unknown", name);
+    }
+    if (params->multivector_config) {
+        return error_set(err, STATUS_BAD_INPUT, "vectors.multivector_config is not served by this version");
+    }
+    struct vector_spec *spec = &schema->vectors[schema->vectors_count];
+    enum status status = parse_element(params, &spec->element, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    const Qdrant__HnswConfigDiff *base = schema->config->hnsw_config;
+    const Qdrant__HnswConfigDiff *own = params->hnsw_config;
+    spec->name = name;
+    spec->distance = distances[params->distance];
+    spec->dim = (uint32_t)params->size;
+    spec->m = (uint32_t)(own && own->_m_case ? own->m : base->m);
+    spec->ef_construct = (uint32_t)(own && own->_ef_construct_case ? own->ef_construct : base->ef_construct);
+    spec->full_scan_threshold_kb =
+        own && own->_full_scan_threshold_case ? own->full_scan_threshold : base->full_scan_threshold;
+    schema->vectors_count++;
+    return STATUS_OK;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(((const struct vector_spec *)a)->name, ((const struct vector_spec *)b)->name);
+}
+
+static enum status read_vectors(struct schema *schema, struct arena *arena, struct error *err)
+{
+    const Qdrant__VectorsConfig *vectors = schema->config->vectors_config;
+    size_t count = 0;
+    if (vectors && vectors->config_case == QDRANT__VECTORS_CONFIG__CONFIG_PARAMS) {
+        count = 1;
+    } else if (vectors && vectors->config_case == QDRANT__VECTORS_CONFIG__CONFIG_PARAMS_MAP) {
+        count = vectors->params_map->n_map;
+    }
+    if (count > VECTORS_MAX) {
+        return error_set(err, STATUS_BAD_INPUT, "vectors: %zu names, at most %d are allowed", count, VECTORS_MAX);
+    }
+    schema->vectors = arena_new_array(arena, struct vector_spec, count + 1);
+    if (!schema->vectors) {
+        return error_set(err, STATUS_TOO_LARGE, "configuration is too large");
+    }
+    if (count == 1 && vectors->config_case == QDRANT__VECTORS_CONFIG__CONFIG_PARAMS) {
+        return add_vector(schema, "", vectors->params, err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const Qdrant__VectorParamsMap__MapEntry *entry = vectors->params_map->map[i];
+        if (strlen(entry->key) > VECTOR_NAME_MAX || !entry->value) {
+            return error_set(err, STATUS_BAD_INPUT, "vectors: name `%.40s` is too long or has no parameters", entry->key);
+        }
+        enum status status = add_vector(schema, entry->key, entry->value, err);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    qsort(schema->vectors, schema->vectors_count, sizeof(schema->vectors[0]), compare_names);
+    for (uint32_t i = 0; i < schema->vectors_count; i++) {
+        schema->vectors[i].slot = i;
+        if (i > 0 && compare_names(&schema->vectors[i - 1], &schema->vectors[i]) == 0) {
+            return error_set(err, STATUS_BAD_INPUT, "vectors: name `%s` is given twice", schema->vectors[i].name);
+        }
+    }
+    return STATUS_OK;
+}
+
+static bool any_quantization(const struct schema *schema)
+{
+    const Qdrant__VectorsConfig *vectors = schema->config->vectors_config;
+    if (schema->config->quantization_config) {
+        return true;
+    }
+    if (vectors && vectors->config_case == QDRANT__VECTORS_CONFIG__CONFIG_PARAMS) {
+        return vectors->params->quantization_config != NULL;
+    }
+    for (size_t i = 0; vectors && vectors->config_case && i < vectors->params_map->n_map; i++) {
+        if (vectors->params_map->map[i]->value->quantization_config) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status read_warnings(struct schema *schema, struct arena *arena, struct error *err)
+{
+    enum { WARNINGS_MAX = 4 };
+    char **warnings = arena_new_array(arena, char *, WARNINGS_MAX);
+    if (!warnings) {
+        return error_set(err, STATUS_TOO_LARGE, "configuration is too large");
+    }
+    const Qdrant__CreateCollection *config = schema->config;
+    if (any_quantization(schema)) {
+        warnings[schema->warnings_count++] =
+            (char *)"quantization_config is stored but not used by this version: vectors are searched unquantized";
+    }
+    if (config->strict_mode_config && config->strict_mode_config->_enabled_case && config->strict_mode_config->enabled) {
+        warnings[schema->warnings_count++] =
+            (char *)"strict_mode_config is stored but its limits are not enforced by this version";
+    }
+    schema->warnings = warnings;
+    return STATUS_OK;
+}
+
+static enum status read_optimizers(struct schema *schema, struct error *err)
+{
+    const Qdrant__OptimizersConfigDiff *optimizers = schema->config->optimizers_config;
+    if (!optimizers || !schema->config->hnsw_config) {
+        return error_set(err, STATUS_BAD_INPUT, "configuration is not complete");
+    }
+    schema->indexing_threshold_kb = optimizers->indexing_threshold;
+    schema->deleted_threshold = optimizers->deleted_threshold;
+    schema->vacuum_min_points = optimizers->vacuum_min_vector_number;
+    return STATUS_OK;
+}
+
+/* Takes `config`, which lives in `arena`. */
+static enum status schema_from(Qdrant__CreateCollection *config, struct arena *arena, struct schema **out,
+                               struct error *err)
+{
+    struct owned_schema *owned = mem_zalloc(sizeof(*owned));
+    struct schema *schema = &owned->schema;
+    owned->arena = arena;
+    atomic_init(&owned->refs, 1);
+    schema->config = config;
+    enum status status = STATUS_OK;
+    if (config->sparse_vectors_config && config->sparse_vectors_config->n_map > 0) {
+        status = error_set(err, STATUS_BAD_INPUT, "sparse_vectors are not served by this version");
+    }
+    if (status == STATUS_OK) {
+        status = read_optimizers(schema, err);
+    }
+    if (status == STATUS_OK) {
+        status = read_vectors(schema, arena, err);
+    }
+    if (status == STATUS_OK) {
+        status = read_warnings(schema, arena, err);
+    }
+    if (status != STATUS_OK) {
+        mem_free(owned);
+        return status;
+    }
+    *out = schema;
+    return STATUS_OK;
+}
+
+enum status schema_create(const Qdrant__CreateCollection *config, struct schema **out, struct error *err)
+{
+    struct arena *arena = arena_create(0);
+    Qdrant__CreateCollection *copy = message_copy(&config->base, arena);
+    enum status status = copy ? schema_from(copy, arena, out, err)
+                              : error_set(err, STATUS_TOO_LARGE, "configuration is too large");
+    if (status != STATUS_OK) {
+        arena_destroy(arena);
+    }
+    return status;
+}
+
+/* ---- PATCH ---- */
+
+#define MERGE(field, diff_field)                                                                   \
+    do {                                                                                           \
+        if (diff_field) {                                                                          \
+            (field) = message_merge((field) ? &(field)->base : NULL, &(diff_field)->base, arena);  \
+        }                                                                                          \
+    } while (0)
+
+static Qdrant__QuantizationConfig *updated_quantization(Qdrant__QuantizationConfig *old,
+                                                        const Qdrant__QuantizationConfigDiff *diff, struct arena *arena)
+{
+    if (!diff || diff->quantization_case == QDRANT__QUANTIZATION_CONFIG_DIFF__QUANTIZATION__NOT_SET) {
+        return old;
+    }
+    if (diff->quantization_case == QDRANT__QUANTIZATION_CONFIG_DIFF__QUANTIZATION_DISABLED) {
+        return NULL;
+    }
+    Qdrant__QuantizationConfig fresh = QDRANT__QUANTIZATION_CONFIG__INIT;
+    switch (diff->quantization_case) {
+    case QDRANT__QUANTIZATION_CONFIG_DIFF__QUANTIZATION_SCALAR:
+        fresh.quantization_case = QDRANT__QUANTIZATION_CONFIG__QUANTIZATION_SCALAR;
+        fresh.scalar = diff->scalar;
+        break;
+    case QDRANT__QUANTIZATION_CONFIG_DIFF__QUANTIZATION_PRODUCT:
+        fresh.quantization_case = QDRANT__QUANTIZATION_CONFIG__QUANTIZATION_PRODUCT;
+        fresh.product = diff->product;
+        break;
+    case QDRANT__QUANTIZATION_CONFIG_DIFF__QUANTIZATION_BINARY:
+        fresh.quantization_case = QDRANT__QUANTIZATION_CONFIG__QUANTIZATION_BINARY;
+        fresh.binary = diff->binary;
+        break;
+    default:
+        fresh.quantization_case = QDRANT__QUANTIZATION_CONFIG__QUANTIZATION_TURBOQUANT;
+        fresh.turboquant = diff->turboquant;
+        break;
+    }
+    return message_copy(&fresh.base, arena);
+}
+
+static void update_vector(Qdrant__VectorParams *params, const Qdrant__VectorParamsDiff *diff, struct arena *arena)
+{
+    MERGE(params->hnsw_config, diff->hnsw_config);
+    params->quantization_config = updated_quantization(params->quantization_config, diff->quantization_config, arena);
+    if (diff->_on_disk_case) {
+        params->_on_disk_case = QDRANT__VECTOR_PARAMS___ON_DISK_ON_DISK;
+        params->on_disk = diff->on_disk;
+    }
+    if (diff->_memory_case) {
+        params->_memory_case = QDRANT__VECTOR_PARAMS___MEMORY_MEMORY;
+        params->memory = diff->memory;
+    }
+}
+
+static Qdrant__VectorParams *find_params(Qdrant__VectorsConfig *vectors, const char *name)
+{
+    if (!vectors || vectors->config_case == QDRANT__VECTORS_CONFIG__CONFIG__NOT_SET) {
+        return NULL;
+    }
+    if (vectors->config_case == QDRANT__VECTORS_CONFIG__CONFIG_PARAMS) {
+        return *name ? NULL : vectors->params;
+    }
+    for (size_t i = 0; i < vectors->params_map->n_map; i++) {
+        if (strcmp(vectors->params_map->map[i]->key, name) == 0) {
+            return vectors->params_map->map[i]->value;
+        }
+    }
+    return NULL;
+}
+
+static enum status update_vectors(Qdrant__CreateCollection *config, const Qdrant__VectorsConfigDiff *diff,
+                                  struct arena *arena, struct error *err)
+{
+    if (!diff || diff->config_case == QDRANT__VECTORS_CONFIG_DIFF__CONFIG__NOT_SET) {
+        return STATUS_OK;
+    }
+    bool single = diff->config_case == QDRANT__VECTORS_CONFIG_DIFF__CONFIG_PARAMS;
+    size_t count = single ? 1 : diff->params_map->n_map;
+    for (size_t i = 0; i < count; i++) {
+        const char *name = single ? "" : diff->params_map->map[i]->key;
+        const Qdrant__VectorParamsDiff *params_diff = single ? diff->params : diff->params_map->map[i]->value;
+        Qdrant__VectorParams *params = find_params(config->vectors_config, name);
+        if (!params) {
+            return error_set(err, STATUS_BAD_INPUT, "Not existing vector name error: %s", name);
+        }
+        if (params_diff) {
+            update_vector(params, params_diff, arena);
+        }
+    }
+    return STATUS_OK;
+}
+
+static void update_params(Qdrant__CreateCollection *config, const Qdrant__CollectionParamsDiff *diff)
+{
+    if (diff->_replication_factor_case) {
+        config->_replication_factor_case = QDRANT__CREATE_COLLECTION___REPLICATION_FACTOR_REPLICATION_FACTOR;
+        config->replication_factor = diff->replication_factor;
+    }
+    if (diff->_write_consistency_factor_case) {
+        config->_write_consistency_factor_case =
+            QDRANT__CREATE_COLLECTION___WRITE_CONSISTENCY_FACTOR_WRITE_CONSISTENCY_FACTOR;
+        config->write_consistency_factor = diff->write_consistency_factor;
+    }
+    if (diff->_on_disk_payload_case) {
+        config->_on_disk_payload_case = QDRANT__CREATE_COLLECTION___ON_DISK_PAYLOAD_ON_DISK_PAYLOAD;
+        config->on_disk_payload = diff->on_disk_payload;
+    }
+}
+
+enum status schema_update(const struct schema *schema, const Qdrant__UpdateCollection *diff, struct schema **out,
+                          struct error *err)
+{
+    struct arena *arena = arena_create(0);
+    Qdrant__CreateCollection *config = message_copy(&schema->config->base, arena);
+    ASSERT(config);
+    MERGE(config->hnsw_config, diff->hnsw_config);
+    MERGE(config->optimizers_config, diff->optimizers_config);
+    MERGE(config->strict_mode_config, diff->strict_mode_config);
+    config->quantization_config = updated_quantization(config->quantization_config, diff->quantization_config, arena);
+    if (diff->params) {
+        update_params(config, diff->params);
+    }
+    enum status status = update_vectors(config, diff->vectors_config, arena, err);
+    if (status == STATUS_OK && diff->_metadata_json_case) {
+        config->_metadata_json_case = QDRANT__CREATE_COLLECTION___METADATA_JSON_METADATA_JSON;
+        config->metadata_json.data = arena_memdup(arena, diff->metadata_json.data, diff->metadata_json.len);
+        config->metadata_json.len = diff->metadata_json.len;
+    }
+    if (status == STATUS_OK) {
+        status = schema_from(config, arena, out, err);
+    }
+    if (status != STATUS_OK) {
+        arena_destroy(arena);
+    }
+    return status;
+}
+
+struct schema *schema_ref(struct schema *schema)
+{
+    atomic_fetch_add_explicit(&((struct owned_schema *)schema)->refs, 1, memory_order_relaxed);
+    return schema;
+}
+
+void schema_unref(struct schema *schema)
+{
+    struct owned_schema *owned = (struct owned_schema *)schema;
+    if (owned && atomic_fetch_sub_explicit(&owned->refs, 1, memory_order_acq_rel) == 1) {
+        arena_destroy(owned->arena);
+        mem_free(owned);
+    }
+}
+
+const struct vector_spec *schema_vector(const struct schema *schema, const char *name)
+{
+    for (uint32_t i = 0; i < schema->vectors_count; i++) {
+        if (strcmp(schema->vectors[i].name, name) == 0) {
+            return &schema->vectors[i];
+        }
+    }
+    return NULL;
+}

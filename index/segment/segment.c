@@ -1,0 +1,182 @@
+/* Opening, closing and reading single points of a segment.
+ *
+ * Readers take no lock but the id map's. A reader may meet a write half way: the vectors of a new version are visible a
+ * moment before its id points to it, and its payload row a moment later, when the command's batch is committed. So a hit
+ * counts only while it is current, and a missing payload row is waited for as long as the point is current. */
+#include "index/segment/segment.h"
+
+#include <time.h>
+
+#include "index/segment/segment_int.h"
+#include "storage/base/assert.h"
+#include "storage/base/clock.h"
+#include "storage/base/mem.h"
+#include "storage/kv/keys.h"
+
+enum { COMMIT_WAIT_US = 50 };
+static const uint64_t COMMIT_WAIT_MAX_NS = 10000000000u;
+
+static enum status open_slots(struct segment *segment, const struct schema *schema, struct error *err)
+{
+    segment->slots = mem_zalloc((schema->vectors_count + 1) * sizeof(segment->slots[0]));
+    for (uint32_t i = 0; i < schema->vectors_count; i++) {
+        struct slot *slot = &segment->slots[i];
+        const struct vector_spec *spec = &schema->vectors[i];
+        enum status status = vectors_init(&slot->vectors, spec->distance, spec->element, spec->dim, err);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        ASSERT(pthread_mutex_init(&slot->lock, NULL) == 0);
+        slot->spec = *spec;
+        slot->spec.name = mem_strdup(spec->name);
+        segment->slots_count++;
+    }
+    return STATUS_OK;
+}
+
+enum status segment_open(const struct segment_options *options, struct segment **out, struct error *err)
+{
+    struct segment *segment = mem_zalloc(sizeof(*segment));
+    segment->kv = options->kv;
+    segment->collection = options->collection;
+    segment->index_path = mem_strdup(options->index_path);
+    segment->build_threads = options->build_threads;
+    segment->pending = hashmap_create();
+    segment->schema = schema_ref((struct schema *)options->schema);
+    ASSERT(pthread_mutex_init(&segment->schema_lock, NULL) == 0);
+    id_map_init(&segment->ids, &segment->points);
+    enum status status = blocks_init(&segment->points, sizeof(struct point_row), err);
+    if (status == STATUS_OK) {
+        status = blocks_init(&segment->live, 1, err);
+    }
+    if (status == STATUS_OK) {
+        status = open_slots(segment, options->schema, err);
+    }
+    if (status == STATUS_OK) {
+        status = segment_grow(segment, options->next_offset, err);
+    }
+    if (status == STATUS_OK) {
+        atomic_store(&segment->count, options->next_offset);
+        status = segment_load(segment, err);
+    }
+    if (status != STATUS_OK) {
+        segment_close(segment);
+        return status;
+    }
+    *out = segment;
+    return STATUS_OK;
+}
+
+void segment_close(struct segment *segment)
+{
+    for (uint32_t i = 0; i < segment->slots_count; i++) {
+        slot_set_index(&segment->slots[i], NULL);
+        pthread_mutex_destroy(&segment->slots[i].lock);
+        vectors_deinit(&segment->slots[i].vectors);
+        mem_free((char *)segment->slots[i].spec.name);
+    }
+    segment_committed(segment);
+    hashmap_destroy(segment->pending);
+    id_map_deinit(&segment->ids);
+    blocks_deinit(&segment->points);
+    blocks_deinit(&segment->live);
+    schema_unref(segment->schema);
+    pthread_mutex_destroy(&segment->schema_lock);
+    mem_free(segment->slots);
+    mem_free(segment->index_path);
+    mem_free(segment);
+}
+
+bool segment_locate(struct segment *segment, struct point_id id, point_offset *out)
+{
+    return id_map_get(&segment->ids, id, out);
+}
+
+size_t segment_points_count(struct segment *segment)
+{
+    return id_map_count(&segment->ids);
+}
+
+struct point_id segment_id(const struct segment *segment, point_offset offset)
+{
+    return row_at(segment, offset)->id;
+}
+
+uint64_t segment_version(const struct segment *segment, point_offset offset)
+{
+    return atomic_load_explicit(&row_at(segment, offset)->version, memory_order_relaxed);
+}
+
+bool segment_current(struct segment *segment, point_offset offset)
+{
+    point_offset now = 0;
+    return is_live(segment, offset) && segment_locate(segment, segment_id(segment, offset), &now) && now == offset;
+}
+
+struct slice segment_vector(const struct segment *segment, point_offset offset, uint32_t slot)
+{
+    const struct slot *s = &segment->slots[slot];
+    if (!vectors_has(&s->vectors, offset)) {
+        return slice_of(NULL, 0);
+    }
+    return slice_of(vectors_at(&s->vectors, offset), vector_bytes(s));
+}
+
+point_offset segment_next_offset(const struct segment *segment)
+{
+    return atomic_load_explicit(&segment->count, memory_order_acquire);
+}
+
+enum status segment_payload(struct segment *segment, point_offset offset, struct arena *arena, struct slice *out,
+                            struct error *err)
+{
+    struct key key = key_payload(segment->collection, offset);
+    struct key point = key_point(segment->collection, offset);
+    uint64_t give_up_ns = 0;
+    for (;;) {
+        enum status status = kv_get(segment->kv, KV_PAYLOAD, key_slice(&key), arena, out, err);
+        if (status != STATUS_NOT_FOUND) {
+            return status;
+        }
+        /* No payload, or not committed yet, or gone: the point's own row tells, it is written in the same batch. */
+        struct slice row = {0};
+        status = kv_get(segment->kv, KV_POINTS, key_slice(&point), arena, &row, err);
+        if (status == STATUS_OK) {
+            status = kv_get(segment->kv, KV_PAYLOAD, key_slice(&key), arena, out, err);
+        }
+        if (status != STATUS_NOT_FOUND) {
+            return status;
+        }
+        if (!segment_current(segment, offset)) {
+            return STATUS_NOT_FOUND;
+        }
+        if (row.data) {
+            *out = SLICE_LITERAL("{}");
+            return STATUS_OK;
+        }
+        uint64_t now = clock_monotonic_ns();
+        give_up_ns = give_up_ns ? give_up_ns : now + COMMIT_WAIT_MAX_NS;
+        if (now > give_up_ns) {
+            return error_set(err, STATUS_TIMEOUT, "a write to this point has not been committed for 10 seconds");
+        }
+        nanosleep(&(struct timespec){.tv_nsec = COMMIT_WAIT_US * 1000}, NULL);
+    }
+}
+
+void segment_set_schema(struct segment *segment, struct schema *schema)
+{
+    ASSERT(schema->vectors_count == segment->slots_count);
+    for (uint32_t i = 0; i < segment->slots_count; i++) {
+        struct slot *slot = &segment->slots[i];
+        pthread_mutex_lock(&slot->lock);
+        const char *name = slot->spec.name; /* the segment's own copy */
+        slot->spec = schema->vectors[i];
+        slot->spec.name = name;
+        pthread_mutex_unlock(&slot->lock);
+    }
+    pthread_mutex_lock(&segment->schema_lock);
+    struct schema *old = segment->schema;
+    segment->schema = schema_ref(schema);
+    pthread_mutex_unlock(&segment->schema_lock);
+    schema_unref(old);
+}

@@ -1,0 +1,75 @@
+/* Shared inside the segment's files only. */
+#pragma once
+#include "index/segment/id_map.h"
+#include "index/segment/segment.h"
+#include "storage/base/bitmap.h"
+#include "storage/base/hashmap.h"
+
+enum { SEGMENT_GRAPH_SEED = 42 }; /* levels of the graph do not vary between runs */
+
+/* A graph in use: readers hold a reference, so a rebuilt one can be swapped in at any time. */
+struct index_ref {
+    atomic_uint refs;
+    struct vindex *index;
+    uint32_t m, ef_construct; /* what it was built with */
+    point_offset saved;       /* points linked when its image was saved; the builder's */
+};
+
+struct slot {
+    struct vectors vectors;
+    atomic_uint present; /* points that have this vector */
+    atomic_uint dead;    /* rows whose point has gone or changed */
+    pthread_mutex_t lock; /* guards index and spec */
+    struct index_ref *index;
+    struct vector_spec spec;
+    atomic_uint built;       /* progress of the build under way */
+    atomic_uint build_total; /* 0: none under way */
+    atomic_uint dead_at_build; /* rows that were dead when the graph was begun: they are not in it */
+};
+
+struct segment {
+    struct kv *kv;
+    uint32_t collection;
+    char *index_path;
+    uint32_t build_threads;
+    struct blocks points; /* struct point_row */
+    struct blocks live;   /* one atomic byte a point */
+    struct id_map ids;
+    atomic_uint count; /* next offset */
+    struct slot *slots;
+    uint32_t slots_count;
+    pthread_mutex_t schema_lock; /* guards schema */
+    struct schema *schema;
+    struct hashmap *pending; /* offset -> struct pending, payloads not committed yet; the writer's */
+};
+
+static inline atomic_uchar *live_at(const struct segment *segment, point_offset offset)
+{
+    return (atomic_uchar *)blocks_at(&segment->live, offset);
+}
+static inline bool is_live(const struct segment *segment, point_offset offset)
+{
+    return atomic_load_explicit(live_at(segment, offset), memory_order_acquire) != 0;
+}
+static inline struct point_row *row_at(const struct segment *segment, point_offset offset)
+{
+    return blocks_at(&segment->points, offset);
+}
+static inline size_t vector_bytes(const struct slot *slot)
+{
+    return slot->vectors.dim * element_size(slot->vectors.element);
+}
+
+/* segment_load.c */
+enum status segment_load(struct segment *segment, struct error *err);
+/* segment_write.c */
+enum status segment_grow(struct segment *segment, point_offset count, struct error *err);
+bool segment_is_pending(struct segment *segment, point_offset offset);
+/* segment_build.c */
+struct index_ref *slot_pin(struct slot *slot); /* NULL: no graph */
+void slot_unpin(struct index_ref *ref);
+void slot_set_index(struct slot *slot, struct index_ref *ref); /* NULL: none; drops the old one */
+struct index_ref *index_ref_create(struct vindex *index, const struct vector_spec *spec);
+/* segment_image.c */
+enum status segment_image_load(struct segment *segment, uint32_t slot, struct error *err);
+enum status segment_image_save(struct segment *segment, uint32_t slot, struct error *err);

@@ -1,0 +1,229 @@
+/* Searching one segment.
+ *
+ * Without a filter: the graph, then a scan of the tail that is not linked yet; or a scan of all where there is no graph,
+ * the segment is small, or the client asked for exact results. With a filter: a sample estimates how many points it
+ * accepts; if many, the graph is walked and points are checked on the way (each once); if few, all matches are collected
+ * in one pass and scanned. A walk that finds fewer than asked falls back to the scan, so an answer is never short.
+ *
+ * Writes run beside a search. A hit counts only if it is current when the search ends; if any was not, the search is
+ * repeated, because the point's newer place may have been missed. */
+#include "index/segment/segment_int.h"
+#include "storage/base/arena.h"
+#include "storage/base/assert.h"
+#include "storage/base/mem.h"
+#include "storage/base/random.h"
+
+enum { RETRIES_MAX = 8, SAMPLE_POINTS = 200, KB = 1024 };
+static const double WALK_SELECTIVITY_MIN = 0.2;
+
+/* What a search may return: bits from a full pass, or answers remembered while walking. */
+struct acceptance {
+    struct segment *segment;
+    struct slot *slot;
+    const struct filter *filter;
+    struct bitmap matches; /* every match after a full pass; or those accepted so far */
+    struct bitmap known;   /* while walking: checked already */
+    struct arena *arena;
+};
+
+static bool accept_live(const void *ctx, point_offset offset)
+{
+    const struct acceptance *a = ctx;
+    return vectors_has(&a->slot->vectors, offset);
+}
+
+static bool accept_match(const void *ctx, point_offset offset)
+{
+    const struct acceptance *a = ctx;
+    return bitmap_get(&a->matches, offset) && vectors_has(&a->slot->vectors, offset);
+}
+
+static bool accept_lazily(const void *ctx, point_offset offset)
+{
+    struct acceptance *a = (struct acceptance *)ctx; /* one thread's own */
+    if (offset >= a->known.bits || !vectors_has(&a->slot->vectors, offset)) {
+        return false;
+    }
+    if (!bitmap_get(&a->known, offset)) {
+        bitmap_set(&a->known, offset);
+        if (segment_check(a->segment, a->filter, offset, a->arena)) {
+            bitmap_set(&a->matches, offset);
+        }
+        arena_reset(a->arena);
+    }
+    return bitmap_get(&a->matches, offset);
+}
+
+static int compare_by_id(const void *ctx, point_offset a, point_offset b)
+{
+    const struct segment *segment = ctx;
+    int order = point_id_compare(segment_id(segment, a), segment_id(segment, b));
+    return order ? order : (a > b) - (a < b); /* two versions of one point may meet for a moment */
+}
+
+static enum status scan(const struct slot *slot, const struct search_args *args, point_offset from,
+                        struct topk *top, struct error *err)
+{
+    enum { BATCH = 64 };
+    const void *rows[BATCH];
+    point_offset offsets[BATCH];
+    float distances[BATCH];
+    size_t filled = 0;
+    for (point_offset offset = from; offset <= args->count; offset++) {
+        bool last = offset == args->count;
+        if (!last && vectors_has(&slot->vectors, offset) &&
+            (!args->accept || args->accept->test(args->accept->ctx, offset))) {
+            rows[filled] = vectors_at(&slot->vectors, offset);
+            offsets[filled++] = offset;
+        }
+        if (filled == BATCH || (last && filled)) {
+            slot->vectors.kernel->many(args->query, rows, filled, slot->vectors.dim, distances);
+            for (size_t i = 0; i < filled; i++) {
+                topk_push(top, distances[i], offsets[i]);
+            }
+            filled = 0;
+        }
+        if (args->cancelled && offset % 256 == 0 && atomic_load_explicit(args->cancelled, memory_order_relaxed)) {
+            return error_set(err, STATUS_CANCELLED, "cancelled");
+        }
+    }
+    return STATUS_OK;
+}
+
+static double sample_selectivity(struct acceptance *a, point_offset count)
+{
+    struct random random;
+    random_init(&random, count);
+    size_t seen = 0;
+    size_t accepted = 0;
+    for (int i = 0; i < SAMPLE_POINTS * 4 && seen < SAMPLE_POINTS; i++) {
+        point_offset offset = (point_offset)random_below(&random, count);
+        if (is_live(a->segment, offset)) {
+            seen++;
+            accepted += accept_lazily(a, offset);
+        }
+    }
+    return seen ? (double)accepted / (double)seen : 0;
+}
+
+static bool use_graph(const struct slot *slot, const struct index_ref *ref, const struct segment_search *search,
+                      point_offset linked)
+{
+    uint64_t bytes = (uint64_t)atomic_load(&slot->present) * (slot->vectors.dim * element_size(slot->vectors.element));
+    return ref && !search->exact && linked > 0 && bytes >= slot->spec.full_scan_threshold_kb * KB;
+}
+
+/* Decides how the filter is met; true: the graph may be used with *accept. */
+static enum status prepare_accept(struct acceptance *a, const struct segment_search *search, struct search_args *args,
+                                  struct accept *accept, bool *graph, struct error *err)
+{
+    accept->ctx = a;
+    if (!search->filter) {
+        if (atomic_load(&a->slot->dead) > 0) {
+            accept->test = accept_live;
+            accept->selectivity = (double)atomic_load(&a->slot->present) / (double)(args->count + 1);
+            args->accept = accept;
+        }
+        return STATUS_OK;
+    }
+    args->accept = accept;
+    const struct point_id *ids = NULL;
+    size_t ids_count = 0;
+    if (*graph && !filter_ids(search->filter, &ids, &ids_count)) {
+        if (!bitmap_resize(&a->known, args->count) || !bitmap_resize(&a->matches, args->count)) {
+            return error_set(err, STATUS_INTERNAL, "no memory for a set of %u points", args->count);
+        }
+        accept->test = accept_lazily;
+        accept->selectivity = sample_selectivity(a, args->count);
+        if (accept->selectivity >= WALK_SELECTIVITY_MIN) {
+            return STATUS_OK;
+        }
+        bitmap_deinit(&a->matches);
+        bitmap_init(&a->matches);
+    }
+    *graph = false;
+    accept->test = accept_match;
+    return segment_matches(a->segment, search->filter, search->cancelled, &a->matches, err);
+}
+
+static enum status search_graph(const struct index_ref *ref, const struct acceptance *a,
+                                const struct segment_search *search, struct search_args *args, struct topk *top,
+                                struct error *err)
+{
+    const struct vindex_kind *kind = ref->index->kind;
+    point_offset linked = kind->linked(ref->index);
+    enum status status = kind->search(ref->index, args, top, err);
+    if (status == STATUS_OK && !search->indexed_only && linked < args->count) {
+        status = scan(a->slot, args, linked, top, err);
+    }
+    return status;
+}
+
+/* One pass; the hits are in `items`, nearest first. */
+static enum status search_once(struct segment *segment, const struct segment_search *search, struct scored *items,
+                               size_t *count, struct error *err)
+{
+    struct slot *slot = &segment->slots[search->slot];
+    struct acceptance a = {.segment = segment, .slot = slot, .filter = search->filter, .arena = arena_create(0)};
+    struct accept accept = {.selectivity = 1};
+    struct search_args args = {.query = search->query,
+                               .limit = search->limit,
+                               .effort = search->ef,
+                               .cancelled = search->cancelled,
+                               .count = (point_offset)vectors_count(&slot->vectors)};
+    struct tie_order tie = {.compare = compare_by_id, .ctx = segment};
+    struct topk top;
+    topk_init(&top, items, search->limit, &tie);
+    struct index_ref *ref = slot_pin(slot);
+    point_offset linked = ref ? ref->index->kind->linked(ref->index) : 0;
+    bool graph = use_graph(slot, ref, search, linked);
+    bitmap_init(&a.matches);
+    bitmap_init(&a.known);
+    enum status status = args.count ? prepare_accept(&a, search, &args, &accept, &graph, err) : STATUS_OK;
+    if (status == STATUS_OK && graph) {
+        status = search_graph(ref, &a, search, &args, &top, err);
+        if (status == STATUS_OK && !search->indexed_only && top.count < search->limit &&
+            top.count < atomic_load(&slot->present)) {
+            topk_init(&top, items, search->limit, &tie);
+            graph = false;
+        }
+    }
+    if (status == STATUS_OK && !graph) {
+        if (search->indexed_only && ref) {
+            args.count = linked < args.count ? linked : args.count;
+        }
+        status = scan(slot, &args, 0, &top, err);
+    }
+    if (ref) {
+        slot_unpin(ref);
+    }
+    topk_sort(&top);
+    *count = top.count;
+    bitmap_deinit(&a.matches);
+    bitmap_deinit(&a.known);
+    arena_destroy(a.arena);
+    return status;
+}
+
+enum status segment_search(struct segment *segment, const struct segment_search *search, struct scored *items,
+                           size_t *count, struct error *err)
+{
+    ASSERT(search->slot < segment->slots_count);
+    for (int attempt = 0;; attempt++) {
+        size_t found = 0;
+        enum status status = search_once(segment, search, items, &found, err);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        size_t kept = 0;
+        for (size_t i = 0; i < found; i++) {
+            if (segment_current(segment, items[i].point) ) {
+                items[kept++] = items[i];
+            }
+        }
+        *count = kept;
+        if (kept == found || attempt == RETRIES_MAX) {
+            return STATUS_OK;
+        }
+    }
+}
