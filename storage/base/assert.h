@@ -1,4 +1,5 @@
-/* Assertions. ASSERT stays in release builds; DASSERT is for kernels and graph walks, in sanitizer builds only. */
+/* Assertions. ASSERT stays in release builds; DASSERT is for kernels and graph walks, in sanitizer
+ * builds only. */
 #pragma once
 
 _Noreturn void assert_fail(const char *expression, const char *file, int line);

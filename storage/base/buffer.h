@@ -1,12 +1,13 @@
-/* A growable run of bytes on the heap. Appends never fail for memory (see mem.h); `bytes_max` bounds what comes from
- * input: past it `failed` is set, further appends do nothing, and the owner checks the flag once at the end. */
+/* A growable run of bytes on the heap. Appends never fail for memory (see mem.h); `bytes_max`
+ * bounds what comes from input: past it `failed` is set, further appends do nothing, and the owner
+ * checks the flag once at the end. */
 #pragma once
+#include "storage/base/slice.h"
+#include "storage/base/status.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "storage/base/slice.h"
-#include "storage/base/status.h"
 
 struct buffer {
     uint8_t *data;
@@ -24,7 +25,8 @@ void buffer_append_slice(struct buffer *buffer, struct slice slice);
 void buffer_append_text(struct buffer *buffer, const char *text);
 void buffer_append_byte(struct buffer *buffer, uint8_t byte);
 void buffer_printf(struct buffer *buffer, const char *format, ...) PRINTF(2, 3);
-/* Makes room for `size` more bytes and returns where they go (NULL when failed); buffer_commit says how many were written. */
+/* Makes room for `size` more bytes and returns where they go (NULL when failed); buffer_commit says
+ * how many were written. */
 uint8_t *buffer_reserve(struct buffer *buffer, size_t size);
 void buffer_commit(struct buffer *buffer, size_t size);
 struct slice buffer_slice(const struct buffer *buffer);

@@ -6,6 +6,7 @@
  * else sees. The number is only for the message; between lock and write a second process may find
  * none. */
 #include "storage/base/file.h"
+#include "storage/base/file_int.h"
 #include "storage/base/mem.h"
 
 #include <errno.h>
@@ -19,14 +20,6 @@
 struct file_lock {
     int fd;
 };
-
-static enum status fail(struct error *err, int code, const char *path)
-{
-    char words[128];
-    enum status status = code == ENOSPC || code == EDQUOT ? STATUS_NO_SPACE : STATUS_IO;
-    return error_set(err, status, "cannot take the data folder lock %s: %s", path,
-                     strerror_r(code, words, sizeof(words)));
-}
 
 static enum status held(struct error *err, int fd, const char *path)
 {
@@ -46,7 +39,7 @@ enum status file_lock_take(const char *path, struct file_lock **out, struct erro
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0) {
-        return fail(err, errno, path);
+        return file_fail(err, errno, "take the data folder lock", path);
     }
     int result;
     do {
@@ -54,13 +47,14 @@ enum status file_lock_take(const char *path, struct file_lock **out, struct erro
     } while (result < 0 && errno == EINTR);
     enum status status;
     if (result < 0) {
-        status = errno == EWOULDBLOCK ? held(err, fd, path) : fail(err, errno, path);
+        status = errno == EWOULDBLOCK ? held(err, fd, path)
+                                      : file_fail(err, errno, "take the data folder lock", path);
         goto fail_close;
     }
     char text[24];
     int size = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
     if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)size, 0) != size) {
-        status = fail(err, errno, path);
+        status = file_fail(err, errno, "take the data folder lock", path);
         goto fail_close;
     }
     struct file_lock *lock = mem_alloc(sizeof(*lock));

@@ -8,6 +8,7 @@
  * No state: threads may share the table. A file may be used by one thread at a time for append and
  * truncate; read_at may run beside them. */
 #include "storage/base/file.h"
+#include "storage/base/file_int.h"
 #include "storage/base/mem.h"
 
 #include <dirent.h>
@@ -32,7 +33,7 @@ static struct real_file *real_of(struct file *file)
     return (struct real_file *)(void *)file;
 }
 
-static enum status fail(struct error *err, int code, const char *verb, const char *path)
+enum status file_fail(struct error *err, int code, const char *verb, const char *path)
 {
     enum status status = STATUS_IO;
     if (code == ENOENT) {
@@ -41,8 +42,10 @@ static enum status fail(struct error *err, int code, const char *verb, const cha
         status = STATUS_NO_SPACE;
     }
     char words[128];
-    return error_set(err, status, "cannot %s %s: %s", verb, path,
-                     strerror_r(code, words, sizeof(words)));
+    if (strerror_r(code, words, sizeof(words)) != 0) {
+        (void)snprintf(words, sizeof(words), "error %d", code);
+    }
+    return error_set(err, status, "cannot %s %s: %s", verb, path, words);
 }
 
 static int open_again(const char *path, int flags)
@@ -65,7 +68,7 @@ static enum status real_open(const struct file_system *fs, const char *path, enu
     };
     int fd = open_again(path, flags[mode]);
     if (fd < 0) {
-        return fail(err, errno, "open", path);
+        return file_fail(err, errno, "open", path);
     }
     size_t path_size = strlen(path) + 1;
     struct real_file *file = mem_alloc(sizeof(*file) + path_size);
@@ -86,7 +89,7 @@ static enum status real_read_at(struct file *file, uint64_t offset, void *data, 
             continue;
         }
         if (got < 0) {
-            return fail(err, errno, "read", real->path);
+            return file_fail(err, errno, "read", real->path);
         }
         if (got == 0) {
             break;
@@ -107,7 +110,7 @@ static enum status real_append(struct file *file, struct slice data, struct erro
             continue;
         }
         if (wrote < 0) {
-            return fail(err, errno, "write", real->path);
+            return file_fail(err, errno, "write", real->path);
         }
         done += (size_t)wrote;
     }
@@ -121,7 +124,7 @@ static enum status real_truncate(struct file *file, uint64_t size, struct error 
     do {
         result = ftruncate(real->fd, (off_t)size);
     } while (result < 0 && errno == EINTR);
-    return result < 0 ? fail(err, errno, "truncate", real->path) : STATUS_OK;
+    return result < 0 ? file_fail(err, errno, "truncate", real->path) : STATUS_OK;
 }
 
 static int sync_again(int fd, int (*sync)(int fd))
@@ -136,7 +139,8 @@ static int sync_again(int fd, int (*sync)(int fd))
 static enum status real_sync(struct file *file, struct error *err)
 {
     struct real_file *real = real_of(file);
-    return sync_again(real->fd, fdatasync) < 0 ? fail(err, errno, "sync", real->path) : STATUS_OK;
+    return sync_again(real->fd, fdatasync) < 0 ? file_fail(err, errno, "sync", real->path)
+                                               : STATUS_OK;
 }
 
 static enum status real_size(struct file *file, uint64_t *out, struct error *err)
@@ -144,7 +148,7 @@ static enum status real_size(struct file *file, uint64_t *out, struct error *err
     struct real_file *real = real_of(file);
     struct stat facts;
     if (fstat(real->fd, &facts) < 0) {
-        return fail(err, errno, "examine", real->path);
+        return file_fail(err, errno, "examine", real->path);
     }
     *out = (uint64_t)facts.st_size;
     return STATUS_OK;
@@ -162,13 +166,13 @@ static enum status real_rename(const struct file_system *fs, const char *from, c
                                struct error *err)
 {
     (void)fs;
-    return rename(from, to) < 0 ? fail(err, errno, "rename", from) : STATUS_OK;
+    return rename(from, to) < 0 ? file_fail(err, errno, "rename", from) : STATUS_OK;
 }
 
 static enum status real_remove(const struct file_system *fs, const char *path, struct error *err)
 {
     (void)fs;
-    return remove(path) < 0 && errno != ENOENT ? fail(err, errno, "remove", path) : STATUS_OK;
+    return remove(path) < 0 && errno != ENOENT ? file_fail(err, errno, "remove", path) : STATUS_OK;
 }
 
 static enum status real_sync_dir(const struct file_system *fs, const char *path, struct error *err)
@@ -176,12 +180,12 @@ static enum status real_sync_dir(const struct file_system *fs, const char *path,
     (void)fs;
     int fd = open_again(path, O_RDONLY | O_DIRECTORY);
     if (fd < 0) {
-        return fail(err, errno, "open", path);
+        return file_fail(err, errno, "open", path);
     }
     int result = sync_again(fd, fsync);
     int code = errno;
     (void)close(fd);
-    return result < 0 ? fail(err, code, "sync", path) : STATUS_OK;
+    return result < 0 ? file_fail(err, code, "sync", path) : STATUS_OK;
 }
 
 /* Makes one folder, whose name is `path` up to `end`; a new one is synced into its parent. */
@@ -204,12 +208,12 @@ static enum status make_dir(const struct file_system *fs, char *path, char *end,
     } else if (errno == EEXIST) {
         struct stat facts;
         if (stat(path, &facts) < 0) {
-            status = fail(err, errno, "make folder", path);
+            status = file_fail(err, errno, "make folder", path);
         } else if (!S_ISDIR(facts.st_mode)) {
-            status = fail(err, ENOTDIR, "make folder", path);
+            status = file_fail(err, ENOTDIR, "make folder", path);
         }
     } else {
-        status = fail(err, errno, "make folder", path);
+        status = file_fail(err, errno, "make folder", path);
     }
     *end = kept;
     return status;
@@ -220,7 +224,7 @@ static enum status real_make_dirs(const struct file_system *fs, const char *path
     char copy[PATH_MAX];
     size_t size = strlen(path);
     if (size >= sizeof(copy)) {
-        return fail(err, ENAMETOOLONG, "make folder", path);
+        return file_fail(err, ENAMETOOLONG, "make folder", path);
     }
     memcpy(copy, path, size + 1);
     while (size > 1 && copy[size - 1] == '/') {
@@ -289,7 +293,7 @@ static enum status real_list(const struct file_system *fs, const char *path,
     (void)fs;
     DIR *dir = opendir(path);
     if (!dir) {
-        return fail(err, errno, "list", path);
+        return file_fail(err, errno, "list", path);
     }
     struct names names = {0};
     int code = read_names(dir, &names);
@@ -301,7 +305,7 @@ static enum status real_list(const struct file_system *fs, const char *path,
         }
     }
     names_deinit(&names);
-    return code ? fail(err, code, "list", path) : STATUS_OK;
+    return code ? file_fail(err, code, "list", path) : STATUS_OK;
 }
 
 static const struct file_system REAL = {
@@ -363,5 +367,5 @@ static int remove_entry(int parent, const char *name, unsigned depth)
 enum status file_remove_tree(const char *path, struct error *err)
 {
     int code = remove_entry(AT_FDCWD, path, 0);
-    return code ? fail(err, code, "remove", path) : STATUS_OK;
+    return code ? file_fail(err, code, "remove", path) : STATUS_OK;
 }

@@ -1,5 +1,5 @@
-/* The server's log lines: text for people or JSON lines for machines, to standard error. The only global state besides
- * const tables; set before threads start, then thread-safe. */
+/* The server's log lines: text for people or JSON lines for machines, to standard error. The only
+ * global state besides const tables; set before threads start, then thread-safe. */
 #pragma once
 #include "storage/base/status.h"
 
@@ -11,7 +11,7 @@ bool logger_enabled(enum log_level level);
 void logger_write(enum log_level level, const char *module, const char *format, ...) PRINTF(3, 4);
 /* "info", "WARN"...; false: unknown. */
 bool log_level_parse(const char *text, enum log_level *out);
-#define log_debug(module, ...) \
+#define log_debug(module, ...)                                                                     \
     (logger_enabled(LOG_DEBUG) ? logger_write(LOG_DEBUG, module, __VA_ARGS__) : (void)0)
 #define log_info(module, ...)  logger_write(LOG_INFO, module, __VA_ARGS__)
 #define log_warn(module, ...)  logger_write(LOG_WARN, module, __VA_ARGS__)

@@ -1,9 +1,10 @@
-/* Heap memory. mem_* never return NULL: a small allocation that fails ends the process with a message. An allocation
- * whose size comes from input, a file or a setting goes through mem_try_* or an arena with a limit. */
+/* Heap memory. mem_* never return NULL: a small allocation that fails ends the process with a
+ * message. An allocation whose size comes from input, a file or a setting goes through mem_try_* or
+ * an arena with a limit. */
 #pragma once
-#include <stddef.h>
-
 #include "storage/base/status.h"
+
+#include <stddef.h>
 
 void *mem_alloc(size_t size);  /* uninitialised */
 void *mem_zalloc(size_t size); /* zeroed */

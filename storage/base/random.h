@@ -1,4 +1,5 @@
-/* Pseudo-random numbers from a seed (xoshiro256++ by Blackman and Vigna); the operating system's for secrets. */
+/* Pseudo-random numbers from a seed (xoshiro256++ by Blackman and Vigna); the operating system's
+ * for secrets. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-/* Bounded reading of bytes in our own formats: every get checks the end; after the first miss `failed` stays set and all
- * gets return zeros, so a decoder checks once. */
+/* Bounded reading of bytes in our own formats: every get checks the end; after the first miss
+ * `failed` stays set and all gets return zeros, so a decoder checks once. */
 #pragma once
 #include "storage/base/slice.h"
 

@@ -18,7 +18,8 @@ static inline struct slice slice_text(const char *text)
 {
     return slice_of(text, strlen(text));
 }
-#define SLICE_LITERAL(text) ((struct slice){.data = (const uint8_t *)(text), .size = sizeof(text) - 1})
+#define SLICE_LITERAL(text)                                                                        \
+    ((struct slice){.data = (const uint8_t *)(text), .size = sizeof(text) - 1})
 static inline bool slice_equal(struct slice a, struct slice b)
 {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);

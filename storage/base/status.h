@@ -1,7 +1,8 @@
 /* Status codes and errors.
  *
- * A fallible function returns `enum status`. The message is set once, where the fault is found, and wrapped by callers
- * that know more. Each status has the HTTP and gRPC code of the wire contract and the text that goes before a message. */
+ * A fallible function returns `enum status`. The message is set once, where the fault is found, and
+ * wrapped by callers that know more. Each status has the HTTP and gRPC code of the wire contract
+ * and the text that goes before a message. */
 #pragma once
 #include <stdbool.h>
 
@@ -42,7 +43,8 @@ struct error {
 
 /* Sets code and message; returns the code. `err` may be NULL. */
 enum status error_set(struct error *err, enum status code, const char *format, ...) PRINTF(3, 4);
-/* Puts "<text>: " before the message; returns the code it has. `err` may be NULL (returns INTERNAL then). */
+/* Puts "<text>: " before the message; returns the code it has. `err` may be NULL (returns INTERNAL
+ * then). */
 enum status error_wrap(struct error *err, const char *format, ...) PRINTF(2, 3);
 
 const char *status_name(enum status code);   /* "NOT_FOUND" */
