@@ -1,0 +1,140 @@
+/* What the files of the graph index share: the graph in memory and how its rows are read and
+ * written.
+ *
+ * Level 0 is one row of m0 = 2m neighbour ids for every offset, in blocks, each row starting a
+ * cache line. Levels above hold rows of m ids for the few nodes that reach them. A row is a run of
+ * (id + 1), ended by 0 or by its last place, so that fresh zero memory is an empty row. The level
+ * of a node follows from the seed and its offset alone.
+ *
+ * Threads. Rows are written under the node's byte lock and read without one: each id is an atomic,
+ * stored with release and loaded with acquire, so whoever sees an id sees what was written before
+ * it was published (its vector, its own rows). A reader may see half of a rewrite: ids old and new,
+ * each valid. `entry` is read the same way. Locks are never nested, but for entry_lock, which comes
+ * first.
+ */
+#pragma once
+#include "index/hnsw/scratch.h"
+#include "index/vindex.h"
+
+#include <pthread.h>
+
+enum {
+    LEVEL_MAX = 15,
+    M_MIN = 2,
+    M_MAX = 512,
+    EF_CONSTRUCT_MIN = 4,
+    EF_CONSTRUCT_MAX = 1 << 16,
+    EF_DEFAULT = 128,
+    OFFSETS_MAX = INT32_MAX, /* the pool keeps a mark in the top bit of an id */
+    HNSW_FORMAT_VERSION = 1,
+};
+#define NO_ENTRY UINT64_MAX
+
+enum node_state {
+    NODE_NEW,
+    NODE_PLANNED, /* will enter the graph; its upper rows are allotted */
+    NODE_LINKED,
+    NODE_LEFT_OUT, /* no vector, or skipped */
+};
+struct node {
+    _Atomic uint32_t upper; /* 1 + its first row in `upper_rows` (level 1); 0: none */
+    _Atomic uint8_t state;
+    _Atomic uint8_t lock; /* guards the writing of its rows on all levels */
+};
+
+struct hnsw {
+    struct vindex base;
+    const struct vectors *vectors;
+    uint32_t m, m0, ef_construct;
+    uint64_t seed;
+    struct blocks nodes; /* struct node by offset */
+    struct blocks rows0; /* level 0 by offset */
+    struct blocks upper_rows;
+    uint32_t upper_count;       /* upper rows allotted; the builder's */
+    atomic_uint planned;        /* offsets below have a node and a row */
+    atomic_uint claimed;        /* offsets from here on are not in the graph */
+    atomic_uint linked;         /* offsets below are done */
+    atomic_uint in_graph;       /* nodes linked */
+    _Atomic uint64_t entry;     /* level << 32 | offset, or NO_ENTRY */
+    pthread_mutex_t entry_lock; /* held by the insert that sets `entry` */
+};
+
+static inline struct node *node_at(const struct hnsw *hnsw, point_offset point)
+{
+    return blocks_at(&hnsw->nodes, point);
+}
+static inline enum node_state node_state_of(const struct hnsw *hnsw, point_offset point)
+{
+    return (enum node_state)atomic_load_explicit(&node_at(hnsw, point)->state,
+                                                 memory_order_acquire);
+}
+static inline uint32_t row_capacity(const struct hnsw *hnsw, uint32_t level)
+{
+    return level == 0 ? hnsw->m0 : hnsw->m;
+}
+/* The node reaches `level`. */
+static inline _Atomic uint32_t *row_at(const struct hnsw *hnsw, point_offset point, uint32_t level)
+{
+    if (level == 0) {
+        return blocks_at(&hnsw->rows0, point);
+    }
+    uint32_t first = atomic_load_explicit(&node_at(hnsw, point)->upper, memory_order_relaxed);
+    return blocks_at(&hnsw->upper_rows, first - 1 + level - 1);
+}
+/* The i-th neighbour; false: the row ends before. */
+static inline bool row_get(_Atomic uint32_t *row, uint32_t i, point_offset *out)
+{
+    uint32_t value = atomic_load_explicit(&row[i], memory_order_acquire);
+    *out = value - 1;
+    return value != 0;
+}
+static inline void row_set(_Atomic uint32_t *row, uint32_t i, point_offset point)
+{
+    atomic_store_explicit(&row[i], point + 1, memory_order_release);
+}
+
+/* hnsw.c */
+uint32_t level_of(const struct hnsw *hnsw, point_offset point);
+/* Gives the node its rows above level 0, unless it has them. Builder only. */
+enum status upper_rows_allot(struct hnsw *hnsw, point_offset point, struct error *err);
+enum status rows_grow(struct hnsw *hnsw, size_t count, struct error *err);
+
+/* hnsw_search.c */
+/* The steps of Malkov & Yashunin's search, also used by inserts. Greedy walk from `at` on level
+ * `from` down to above `to`; returns the nearest node found. */
+struct candidate greedy_descend(const struct hnsw *hnsw, struct scratch *scratch, const void *query,
+                                struct candidate at, uint32_t from, uint32_t to);
+struct level_walk {
+    const void *query;
+    uint32_t level;
+    uint32_t ef;
+    bool spread;                  /* for inserts: let only TWINS_IN_POOL copies of one vector in */
+    const atomic_bool *cancelled; /* may be NULL */
+};
+/* SEARCH-LAYER (algorithm 2) from `start`: leaves the ef nearest in scratch->pool, nearest first.
+ * False: cancelled. scratch is reserved for ef and all planned nodes. */
+bool search_level(const struct hnsw *hnsw, struct scratch *scratch, const struct level_walk *walk,
+                  struct candidate start);
+struct candidate candidate_of(const struct hnsw *hnsw, const void *query, point_offset point);
+enum status hnsw_search(const struct vindex *index, const struct search_args *args,
+                        struct topk *out, struct error *err);
+
+/* hnsw_insert.c. The node is planned, the scratch reserved. Safe beside other inserts and searches.
+ */
+void hnsw_insert(struct hnsw *hnsw, struct scratch *scratch, point_offset point);
+/* `from` gets a link to `to`; if its row is full, in place of its farthest neighbour, which `to`
+ * then links to, so that nothing reachable before is lost. */
+void link_or_take_over(struct hnsw *hnsw, struct scratch *scratch, uint32_t level,
+                       point_offset from, point_offset to);
+
+/* hnsw_repair.c. Makes every linked node reachable from the entry on level 0; returns how many were
+ * not. Only while no insert runs. */
+enum status hnsw_repair(struct hnsw *hnsw, struct scratch *scratch, uint32_t *repaired,
+                        struct error *err);
+
+/* hnsw_build.c */
+enum status hnsw_build(struct vindex *index, struct build_job *job, struct error *err);
+
+/* hnsw_image.c */
+enum status hnsw_save(const struct vindex *index, struct buffer *out, struct error *err);
+enum status hnsw_load(struct hnsw *hnsw, struct slice image, struct error *err);
