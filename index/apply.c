@@ -1,7 +1,9 @@
-/* Applying a command: unpack, find what it concerns, skip what storage has already, dispatch, commit.
+/* Applying a command: unpack, find what it concerns, skip what storage has already, dispatch,
+ * commit.
  *
- * Everything a command changes in storage goes into one batch together with the applied index, so after a crash storage
- * holds all of a command or nothing, and the log's replay continues where it ends. */
+ * Everything a command changes in storage goes into one batch together with the applied index, so
+ * after a crash storage holds all of a command or nothing, and the log's replay continues where it
+ * ends. */
 #include "index/apply.h"
 
 #include "index/collection/message.h"
@@ -40,7 +42,8 @@ static enum status apply_catalog(struct apply *apply, const Sagitta__Command *co
     case SAGITTA__COMMAND__KIND_CHANGE_ALIASES:
         return apply_change_aliases(apply, command->change_aliases);
     default:
-        return error_set(&apply->out->error, STATUS_CORRUPT, "log record %llu holds an unknown command",
+        return error_set(&apply->out->error, STATUS_CORRUPT,
+                         "log record %llu holds an unknown command",
                          (unsigned long long)apply->index);
     }
 }
@@ -76,12 +79,17 @@ static enum status apply_points(struct apply *apply, const Sagitta__Command *com
     return status;
 }
 
-void engine_apply(struct engine *engine, uint64_t index, struct slice command_bytes, struct fsm_result *out)
+void engine_apply(struct engine *engine, uint64_t index, struct slice command_bytes,
+                  struct fsm_result *out)
 {
     *out = (struct fsm_result){.index = index};
-    struct apply apply = {
-        .engine = engine, .index = index, .batch = kv_batch_create(), .arena = arena_create(0), .out = out};
-    const Sagitta__Command *command = message_unpack(&sagitta__command__descriptor, command_bytes, apply.arena);
+    struct apply apply = {.engine = engine,
+                          .index = index,
+                          .batch = kv_batch_create(),
+                          .arena = arena_create(0),
+                          .out = out};
+    const Sagitta__Command *command =
+        message_unpack(&sagitta__command__descriptor, command_bytes, apply.arena);
     if (!command) {
         out->code = error_set(&out->error, STATUS_CORRUPT, "log record %llu cannot be decoded",
                               (unsigned long long)index);

@@ -1,5 +1,6 @@
-/* The state machine: one function per command. Deterministic: reads no clock, no configuration, nothing random. A user's
- * error is a result, the same on every replica; IO and CORRUPT stop the node. */
+/* The state machine: one function per command. Deterministic: reads no clock, no configuration,
+ * nothing random. A user's error is a result, the same on every replica; IO and CORRUPT stop the
+ * node. */
 #pragma once
 #include "index/collection/engine_int.h"
 

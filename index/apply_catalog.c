@@ -1,12 +1,12 @@
 /* Commands on the catalog: collections come, change and go; aliases move. They run alone. */
-#include <stdio.h>
-
 #include "index/apply.h"
 #include "storage/base/assert.h"
 #include "storage/base/file.h"
 #include "storage/base/logger.h"
 #include "storage/base/mem.h"
 #include "storage/kv/keys.h"
+
+#include <stdio.h>
 
 /* Writes the catalog's state with the batch, whatever the command did. */
 static enum status commit(struct apply *apply, enum status result)
@@ -22,7 +22,8 @@ enum status apply_create_collection(struct apply *apply, const Sagitta__CreateCo
     struct engine *engine = apply->engine;
     struct error *err = &apply->out->error;
     if (engine_exists(engine, command->name)) {
-        return commit(apply, error_set(err, STATUS_ALREADY_EXISTS, "Collection `%s` already exists!", command->name));
+        return commit(apply, error_set(err, STATUS_ALREADY_EXISTS,
+                                       "Collection `%s` already exists!", command->name));
     }
     Sagitta__CollectionRecord record = SAGITTA__COLLECTION_RECORD__INIT;
     record.number = engine->next_collection;
@@ -48,10 +49,12 @@ enum status apply_update_collection(struct apply *apply, const Sagitta__UpdateCo
 {
     struct collection *collection = catalog_find(apply->engine, command->name, true);
     if (!collection) {
-        return commit(apply, error_set(&apply->out->error, STATUS_NOT_FOUND, "Collection %s not found", command->name));
+        return commit(apply, error_set(&apply->out->error, STATUS_NOT_FOUND,
+                                       "Collection %s not found", command->name));
     }
     struct schema *schema = NULL;
-    enum status status = schema_update(collection->schema, command->diff, &schema, &apply->out->error);
+    enum status status =
+        schema_update(collection->schema, command->diff, &schema, &apply->out->error);
     if (status == STATUS_OK) {
         collection_set_schema(collection, schema);
         catalog_put_record(apply->batch, collection, apply->arena);
@@ -115,19 +118,22 @@ static void destroy_aliases(struct hashmap *aliases)
     hashmap_destroy(aliases);
 }
 
-static enum status change_alias(struct engine *engine, struct hashmap *aliases, const Qdrant__AliasOperations *action,
-                                struct error *err)
+static enum status change_alias(struct engine *engine, struct hashmap *aliases,
+                                const Qdrant__AliasOperations *action, struct error *err)
 {
     switch (action->action_case) {
     case QDRANT__ALIAS_OPERATIONS__ACTION_CREATE_ALIAS: {
         const Qdrant__CreateAlias *create = action->create_alias;
         if (!hashmap_get(engine->by_name, slice_text(create->collection_name))) {
-            return error_set(err, STATUS_NOT_FOUND, "Collection %s not found", create->collection_name);
+            return error_set(err, STATUS_NOT_FOUND, "Collection %s not found",
+                             create->collection_name);
         }
         if (hashmap_get(engine->by_name, slice_text(create->alias_name))) {
-            return error_set(err, STATUS_ALREADY_EXISTS, "Collection `%s` already exists!", create->alias_name);
+            return error_set(err, STATUS_ALREADY_EXISTS, "Collection `%s` already exists!",
+                             create->alias_name);
         }
-        mem_free(hashmap_put(aliases, slice_text(create->alias_name), mem_strdup(create->collection_name)));
+        mem_free(hashmap_put(aliases, slice_text(create->alias_name),
+                             mem_strdup(create->collection_name)));
         return STATUS_OK;
     }
     case QDRANT__ALIAS_OPERATIONS__ACTION_DELETE_ALIAS:
@@ -137,11 +143,13 @@ static enum status change_alias(struct engine *engine, struct hashmap *aliases, 
         const Qdrant__RenameAlias *rename = action->rename_alias;
         char *target = hashmap_remove(aliases, slice_text(rename->old_alias_name));
         if (!target) {
-            return error_set(err, STATUS_NOT_FOUND, "Alias %s does not exists!", rename->old_alias_name);
+            return error_set(err, STATUS_NOT_FOUND, "Alias %s does not exists!",
+                             rename->old_alias_name);
         }
         if (hashmap_get(engine->by_name, slice_text(rename->new_alias_name))) {
             mem_free(target);
-            return error_set(err, STATUS_ALREADY_EXISTS, "Collection `%s` already exists!", rename->new_alias_name);
+            return error_set(err, STATUS_ALREADY_EXISTS, "Collection `%s` already exists!",
+                             rename->new_alias_name);
         }
         mem_free(hashmap_put(aliases, slice_text(rename->new_alias_name), target));
         return STATUS_OK;

@@ -1,9 +1,13 @@
-/* Commands on points. Operations of one command run one after the other and see each other's effects; one that fails (a
- * point that does not exist) changes nothing itself and ends the command, what came before it stays. */
+/* Commands on points. Operations of one command run one after the other and see each other's
+ * effects; one that fails (a point that does not exist) changes nothing itself and ends the
+ * command, what came before it stays. */
 #include "index/apply.h"
 #include "index/payload/edit.h"
 #include "storage/base/assert.h"
 #include "storage/base/bitmap.h"
+
+/* The contract's UpdateMode, as the log keeps it. */
+enum update_mode { UPDATE_MODE_UPSERT, UPDATE_MODE_INSERT_ONLY, UPDATE_MODE_UPDATE_ONLY };
 
 struct work {
     struct apply *apply;
@@ -40,9 +44,10 @@ static enum status compile(struct work *work, const Qdrant__Filter *wire, struct
     return filter_compile(wire, NULL, work->apply->arena, out, &work->apply->out->error);
 }
 
-/* Offsets of the points selected, in order. Ids that do not exist: skipped, or an error that names the first. */
-static enum status select_points(struct work *work, const Sagitta__Selection *selection, bool skip_missing,
-                                 point_offset **out, size_t *count)
+/* Offsets of the points selected, in order. Ids that do not exist: skipped, or an error that names
+ * the first. */
+static enum status select_points(struct work *work, const Sagitta__Selection *selection,
+                                 bool skip_missing, point_offset **out, size_t *count)
 {
     struct error *err = &work->apply->out->error;
     struct bitmap matches;
@@ -77,24 +82,27 @@ static enum status select_points(struct work *work, const Sagitta__Selection *se
     return status;
 }
 
-static enum status read_vectors(struct work *work, const Sagitta__StoredPoint *point, struct slice *vectors)
+static enum status read_vectors(struct work *work, const Sagitta__StoredPoint *point,
+                                struct slice *vectors)
 {
     for (size_t i = 0; i < point->n_vectors; i++) {
         const Sagitta__StoredVector *vector = point->vectors[i];
         if (vector->slot >= work->schema->vectors_count) {
-            return error_set(&work->apply->out->error, STATUS_CORRUPT, "a vector in the log has an unknown slot");
+            return error_set(&work->apply->out->error, STATUS_CORRUPT,
+                             "a vector in the log has an unknown slot");
         }
         const struct vector_spec *spec = &work->schema->vectors[vector->slot];
         if (vector->data.len != spec->dim * element_size(spec->element)) {
-            return error_set(&work->apply->out->error, STATUS_CORRUPT, "a vector in the log has a wrong size");
+            return error_set(&work->apply->out->error, STATUS_CORRUPT,
+                             "a vector in the log has a wrong size");
         }
         vectors[vector->slot] = slice_of(vector->data.data, vector->data.len);
     }
     return STATUS_OK;
 }
 
-static enum status upsert_one(struct work *work, const Sagitta__Upsert *command, const Sagitta__StoredPoint *point,
-                              const struct filter *filter)
+static enum status upsert_one(struct work *work, const Sagitta__Upsert *command,
+                              const Sagitta__StoredPoint *point, const struct filter *filter)
 {
     struct slice vectors[VECTORS_MAX] = {{0}};
     struct point_id id;
@@ -108,8 +116,8 @@ static enum status upsert_one(struct work *work, const Sagitta__Upsert *command,
         return status;
     }
     bool exists = segment_locate(work->segment, id, &old);
-    if ((exists && command->mode == QDRANT__UPDATE_MODE__InsertOnly) ||
-        (!exists && command->mode == QDRANT__UPDATE_MODE__UpdateOnly) ||
+    if ((exists && command->mode == UPDATE_MODE_INSERT_ONLY) ||
+        (!exists && command->mode == UPDATE_MODE_UPDATE_ONLY) ||
         (exists && filter && !segment_check_pending(work->segment, filter, old, work->scratch))) {
         return STATUS_OK;
     }
@@ -187,12 +195,14 @@ static enum status change_payloads(struct work *work, const Sagitta__Selection *
 {
     point_offset *offsets = NULL;
     size_t count = 0;
-    enum status status = select_points(work, selection, change->kind == CHANGE_CLEAR, &offsets, &count);
+    enum status status =
+        select_points(work, selection, change->kind == CHANGE_CLEAR, &offsets, &count);
     struct buffer payload;
     buffer_init(&payload, 0);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         struct slice old;
-        status = segment_pending_payload(work->segment, offsets[i], work->scratch, &old, &work->apply->out->error);
+        status = segment_pending_payload(work->segment, offsets[i], work->scratch, &old,
+                                         &work->apply->out->error);
         if (status == STATUS_OK) {
             buffer_clear(&payload);
             edit(change, old, &payload);
@@ -206,13 +216,14 @@ static enum status change_payloads(struct work *work, const Sagitta__Selection *
     return status;
 }
 
-static enum status apply_set_payload(struct work *work, const Sagitta__SetPayload *command, bool overwrite)
+static enum status apply_set_payload(struct work *work, const Sagitta__SetPayload *command,
+                                     bool overwrite)
 {
     struct payload_change change = {.kind = overwrite ? CHANGE_OVERWRITE : CHANGE_SET,
                                     .patch = slice_of(command->payload.data, command->payload.len)};
     if (!overwrite && command->key[0]) {
-        enum status status =
-            path_parse(slice_text(command->key), work->apply->arena, &change.key, &work->apply->out->error);
+        enum status status = path_parse(slice_text(command->key), work->apply->arena, &change.key,
+                                        &work->apply->out->error);
         if (status != STATUS_OK) {
             return status;
         }
@@ -226,8 +237,8 @@ static enum status apply_delete_payload(struct work *work, const Sagitta__Delete
     change.removed = arena_new_array(work->apply->arena, struct path *, command->n_keys + 1);
     ASSERT(change.removed);
     for (size_t i = 0; i < command->n_keys; i++) {
-        enum status status = path_parse(slice_text(command->keys[i]), work->apply->arena, &change.removed[i],
-                                        &work->apply->out->error);
+        enum status status = path_parse(slice_text(command->keys[i]), work->apply->arena,
+                                        &change.removed[i], &work->apply->out->error);
         if (status != STATUS_OK) {
             return status;
         }
@@ -235,7 +246,8 @@ static enum status apply_delete_payload(struct work *work, const Sagitta__Delete
     return change_payloads(work, command->points, &change);
 }
 
-static enum status update_one(struct work *work, const Sagitta__StoredPoint *point, point_offset old)
+static enum status update_one(struct work *work, const Sagitta__StoredPoint *point,
+                              point_offset old)
 {
     struct slice vectors[VECTORS_MAX] = {{0}};
     struct slice payload;
@@ -244,14 +256,15 @@ static enum status update_one(struct work *work, const Sagitta__StoredPoint *poi
     }
     enum status status = read_vectors(work, point, vectors);
     if (status == STATUS_OK) {
-        status = segment_pending_payload(work->segment, old, work->scratch, &payload, &work->apply->out->error);
+        status = segment_pending_payload(work->segment, old, work->scratch, &payload,
+                                         &work->apply->out->error);
     }
     if (status != STATUS_OK) {
         return status;
     }
     work->apply->out->changed++;
-    return segment_put(work->segment, work->apply->batch, work->apply->index, segment_id(work->segment, old), vectors,
-                       payload, &work->apply->out->error);
+    return segment_put(work->segment, work->apply->batch, work->apply->index,
+                       segment_id(work->segment, old), vectors, payload, &work->apply->out->error);
 }
 
 static enum status apply_update_vectors(struct work *work, const Sagitta__UpdateVectors *command)
@@ -282,15 +295,16 @@ static enum status apply_delete_vectors(struct work *work, const Sagitta__Delete
 {
     for (size_t i = 0; i < command->n_slots; i++) {
         if (command->slots[i] >= work->schema->vectors_count) {
-            return error_set(&work->apply->out->error, STATUS_CORRUPT, "a vector in the log has an unknown slot");
+            return error_set(&work->apply->out->error, STATUS_CORRUPT,
+                             "a vector in the log has an unknown slot");
         }
     }
     point_offset *offsets = NULL;
     size_t count = 0;
     enum status status = select_points(work, command->points, true, &offsets, &count);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        segment_delete_vectors(work->segment, work->apply->batch, work->apply->index, offsets[i], command->slots,
-                               command->n_slots);
+        segment_delete_vectors(work->segment, work->apply->batch, work->apply->index, offsets[i],
+                               command->slots, command->n_slots);
         work->apply->out->changed++;
     }
     return status;
@@ -310,18 +324,21 @@ static enum status apply_operation(struct work *work, const Sagitta__PointsOpera
     case SAGITTA__POINTS_OPERATION__KIND_DELETE_PAYLOAD:
         return apply_delete_payload(work, operation->delete_payload);
     case SAGITTA__POINTS_OPERATION__KIND_CLEAR_PAYLOAD:
-        return change_payloads(work, operation->clear_payload, &(struct payload_change){.kind = CHANGE_CLEAR});
+        return change_payloads(work, operation->clear_payload,
+                               &(struct payload_change){.kind = CHANGE_CLEAR});
     case SAGITTA__POINTS_OPERATION__KIND_UPDATE_VECTORS:
         return apply_update_vectors(work, operation->update_vectors);
     case SAGITTA__POINTS_OPERATION__KIND_DELETE_VECTORS:
         return apply_delete_vectors(work, operation->delete_vectors);
     default:
-        return error_set(&work->apply->out->error, STATUS_CORRUPT, "log record %llu holds an unknown operation",
+        return error_set(&work->apply->out->error, STATUS_CORRUPT,
+                         "log record %llu holds an unknown operation",
                          (unsigned long long)work->apply->index);
     }
 }
 
-enum status apply_write_points(struct apply *apply, struct collection *collection, const Sagitta__WritePoints *command)
+enum status apply_write_points(struct apply *apply, struct collection *collection,
+                               const Sagitta__WritePoints *command)
 {
     struct work work = {.apply = apply,
                         .segment = collection->segment,

@@ -1,9 +1,10 @@
-/* A point's id: an unsigned 64-bit number or a UUID. Numbers sort before UUIDs; the order of ids is the order of pages. */
+/* A point's id: an unsigned 64-bit number or a UUID. Numbers sort before UUIDs; the order of ids is
+ * the order of pages. */
 #pragma once
+#include "storage/base/slice.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "storage/base/slice.h"
 
 struct point_id {
     uint64_t high; /* UUID: first 8 bytes, big-endian; number: 0 */
@@ -24,6 +25,7 @@ bool point_id_parse_uuid(struct slice text, struct point_id *out);
 bool point_id_parse(struct slice text, struct point_id *out);
 /* NUL-terminated; UUIDs hyphenated, lower case. */
 void point_id_format(struct point_id id, char out[POINT_ID_TEXT_BYTES]);
-/* Sortable key bytes: 0 + number, or 1 + UUID, big-endian, zero padded. Returns the size (9 or 17). */
+/* Sortable key bytes: 0 + number, or 1 + UUID, big-endian, zero padded. Returns the size (9 or 17).
+ */
 size_t point_id_encode(struct point_id id, uint8_t out[POINT_ID_KEY_BYTES]);
 bool point_id_decode(struct slice key, struct point_id *out);

@@ -1,13 +1,14 @@
-/* The vectors of one name in one segment: fixed-size rows in blocks whose addresses never change, so searches read while
- * the one writer appends. Row i belongs to offset i. An offset without a vector has `present` false. */
+/* The vectors of one name in one segment: fixed-size rows in blocks whose addresses never change,
+ * so searches read while the one writer appends. Row i belongs to offset i. An offset without a
+ * vector has `present` false. */
 #pragma once
+#include "index/kernel/kernel.h"
+#include "storage/base/status.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "index/kernel/kernel.h"
-#include "storage/base/status.h"
 
 typedef uint32_t point_offset; /* position inside one segment; never leaves index/ */
 
@@ -26,10 +27,12 @@ enum status blocks_init(struct blocks *blocks, size_t stride, struct error *err)
 void blocks_deinit(struct blocks *blocks);
 /* Makes rows 0..count-1 addressable; new rows are zero. */
 enum status blocks_grow(struct blocks *blocks, size_t count, struct error *err);
-size_t blocks_memory(const struct blocks *blocks, size_t rows_used); /* bytes really touched, about */
+size_t blocks_memory(const struct blocks *blocks,
+                     size_t rows_used); /* bytes really touched, about */
 static inline void *blocks_at(const struct blocks *blocks, size_t row)
 {
-    uint8_t *base = atomic_load_explicit(&blocks->block[row >> blocks->shift], memory_order_relaxed);
+    uint8_t *base =
+        atomic_load_explicit(&blocks->block[row >> blocks->shift], memory_order_relaxed);
     return base + (row & (((size_t)1 << blocks->shift) - 1)) * blocks->stride;
 }
 
@@ -38,16 +41,19 @@ struct vectors {
     enum element element;
     size_t dim;
     const struct kernel *kernel;
-    struct blocks rows;           /* stride: dim x element, padded to 32 bytes (64 from 512 up) */
-    struct blocks present;        /* one atomic byte a row */
-    atomic_uint count;            /* rows addressable and published: offsets 0..count-1 */
+    struct blocks rows;    /* stride: dim x element, padded to 32 bytes (64 from 512 up) */
+    struct blocks present; /* one atomic byte a row */
+    atomic_uint count;     /* rows addressable and published: offsets 0..count-1 */
 };
-enum status vectors_init(struct vectors *vectors, enum distance distance, enum element element, size_t dim,
-                         struct error *err);
+enum status vectors_init(struct vectors *vectors, enum distance distance, enum element element,
+                         size_t dim, struct error *err);
 void vectors_deinit(struct vectors *vectors);
-/* Offset must be >= count; rows between are absent. `stored` NULL: absent. Publishes the row (release). */
-enum status vectors_put(struct vectors *vectors, point_offset offset, const void *stored, struct error *err);
-void vectors_remove(struct vectors *vectors, point_offset offset); /* marks absent; the row's bytes stay for graph walks */
+/* Offset must be >= count; rows between are absent. `stored` NULL: absent. Publishes the row
+ * (release). */
+enum status vectors_put(struct vectors *vectors, point_offset offset, const void *stored,
+                        struct error *err);
+void vectors_remove(struct vectors *vectors,
+                    point_offset offset); /* marks absent; the row's bytes stay for graph walks */
 bool vectors_has(const struct vectors *vectors, point_offset offset);
 static inline const void *vectors_at(const struct vectors *vectors, point_offset offset)
 {

@@ -1,13 +1,13 @@
-/* What a vector index is. One const table per kind, each in its folder; kinds.def lists them. An index knows offsets and
- * vectors: no ids, payload, JSON or storage. */
+/* What a vector index is. One const table per kind, each in its folder; kinds.def lists them. An
+ * index knows offsets and vectors: no ids, payload, JSON or storage. */
 #pragma once
-#include <stdatomic.h>
-
 #include "index/topk.h"
 #include "index/vectors.h"
 #include "storage/base/buffer.h"
 #include "storage/base/reader.h"
 #include "storage/base/status.h"
+
+#include <stdatomic.h>
 
 struct accept { /* may this point be returned? Thread-safe. */
     bool (*test)(const void *ctx, point_offset point);
@@ -17,10 +17,11 @@ struct accept { /* may this point be returned? Thread-safe. */
 struct search_args {
     const void *query; /* stored form, see vector_prepare */
     uint32_t limit;
-    uint32_t effort;             /* ef for hnsw; 0: the kind's default */
-    const struct accept *accept; /* NULL: all present points. The caller's accept covers deleted points. */
-    const atomic_bool *cancelled;/* NULL: never; looked at every few hundred distances */
-    point_offset count;          /* only points below this */
+    uint32_t effort; /* ef for hnsw; 0: the kind's default */
+    const struct accept
+        *accept; /* NULL: all present points. The caller's accept covers deleted points. */
+    const atomic_bool *cancelled; /* NULL: never; looked at every few hundred distances */
+    point_offset count;           /* only points below this */
 };
 struct build_job {
     uint32_t threads;
@@ -28,8 +29,8 @@ struct build_job {
     /* May the point be left out for good (deleted)? NULL: no. */
     bool (*skip)(const void *ctx, point_offset point);
     const void *ctx;
-    point_offset until;     /* link all points below this */
-    atomic_uint *progress;  /* points linked so far, for display; may be NULL */
+    point_offset until;    /* link all points below this */
+    atomic_uint *progress; /* points linked so far, for display; may be NULL */
 };
 struct vindex_params { /* what any kind may need; each takes its own */
     uint32_t m, ef_construct;
@@ -41,17 +42,20 @@ struct vindex {
 struct vindex_kind {
     const char *name;
     uint32_t format_version;
-    /* Makes an empty index over `vectors` (borrowed for life), or, with an image, one as saved: CORRUPT when the image is
-     * damaged, of another version or of other parameters; the caller then builds anew. */
-    enum status (*open)(const struct vectors *vectors, const struct vindex_params *params, struct slice image,
-                        struct vindex **out, struct error *err);
-    /* Links the present, not skipped points from vindex `linked` up to job->until, beside searches; one build at a time.
-     * CANCELLED leaves a valid, shorter index. */
+    /* Makes an empty index over `vectors` (borrowed for life), or, with an image, one as saved:
+     * CORRUPT when the image is damaged, of another version or of other parameters; the caller then
+     * builds anew. */
+    enum status (*open)(const struct vectors *vectors, const struct vindex_params *params,
+                        struct slice image, struct vindex **out, struct error *err);
+    /* Links the present, not skipped points from vindex `linked` up to job->until, beside searches;
+     * one build at a time. CANCELLED leaves a valid, shorter index. */
     enum status (*build)(struct vindex *index, struct build_job *job, struct error *err);
     /* Points below this are found by search; those above must be scanned by the caller. */
     point_offset (*linked)(const struct vindex *index);
-    /* Pushes the nearest accepted points into `out` (limit >= args->limit). Thread-safe against build. */
-    enum status (*search)(const struct vindex *index, const struct search_args *args, struct topk *out, struct error *err);
+    /* Pushes the nearest accepted points into `out` (limit >= args->limit). Thread-safe against
+     * build. */
+    enum status (*search)(const struct vindex *index, const struct search_args *args,
+                          struct topk *out, struct error *err);
     /* Expected number of distances computed. */
     double (*cost)(const struct vindex *index, const struct search_args *args);
     /* The image of the index at a moment; may run beside searches but not beside build. */

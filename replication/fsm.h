@@ -1,11 +1,12 @@
 /* What replication needs to know of a state machine. */
 #pragma once
-#include <stdint.h>
-
 #include "storage/base/slice.h"
 #include "storage/base/status.h"
 
-/* What applying a command gave. A user's error (say, a point that does not exist) is a result, the same on every node. */
+#include <stdint.h>
+
+/* What applying a command gave. A user's error (say, a point that does not exist) is a result, the
+ * same on every node. */
 struct fsm_result {
     uint64_t index; /* of the command in the log; 0: nothing was logged */
     enum status code;

@@ -1,11 +1,12 @@
-/* The builder: one background thread that looks after the graphs of all collections. It is woken by applied commands and
- * looks by itself twice a second; while there is work it goes round the collections, so none starves. */
-#include <time.h>
-
+/* The builder: one background thread that looks after the graphs of all collections. It is woken by
+ * applied commands and looks by itself twice a second; while there is work it goes round the
+ * collections, so none starves. */
 #include "index/collection/engine_int.h"
 #include "storage/base/assert.h"
 #include "storage/base/logger.h"
 #include "storage/base/mem.h"
+
+#include <time.h>
 
 enum { PAUSE_MS = 500, SETTLE_MS = 20 };
 
@@ -45,7 +46,8 @@ static bool build_one(struct builder *builder, struct collection *collection)
     struct error err = {0};
     enum status status = segment_build(collection->segment, &builder->stop, &err);
     if (status != STATUS_OK && status != STATUS_CANCELLED) {
-        log_error("index/collection", "collection `%s`: background work failed: %s", collection->name, err.message);
+        log_error("index/collection", "collection `%s`: background work failed: %s",
+                  collection->name, err.message);
         collection_fail(collection, &err);
         return false;
     }

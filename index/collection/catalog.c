@@ -1,14 +1,16 @@
-/* Which collections there are, and under which names. Changed by catalog commands only, which run alone; read by all.
+/* Which collections there are, and under which names. Changed by catalog commands only, which run
+ * alone; read by all.
  *
- * In storage: a record for each collection under its number, and the catalog's state (applied index, next number, aliases)
- * under one key. Both are written in the batch of the command that changes them. */
-#include <stdlib.h>
-
+ * In storage: a record for each collection under its number, and the catalog's state (applied
+ * index, next number, aliases) under one key. Both are written in the batch of the command that
+ * changes them. */
 #include "index/collection/engine_int.h"
 #include "index/collection/message.h"
 #include "storage/base/assert.h"
 #include "storage/base/mem.h"
 #include "storage/kv/keys.h"
+
+#include <stdlib.h>
 
 static struct slice number_slice(const uint32_t *number)
 {
@@ -27,7 +29,8 @@ static enum status load_state(struct engine *engine, struct arena *arena, struct
     if (status != STATUS_OK) {
         return status;
     }
-    const Sagitta__CatalogState *state = message_unpack(&sagitta__catalog_state__descriptor, bytes, arena);
+    const Sagitta__CatalogState *state =
+        message_unpack(&sagitta__catalog_state__descriptor, bytes, arena);
     if (!state) {
         return error_set(err, STATUS_CORRUPT, "the catalog's state in storage is damaged");
     }
@@ -43,8 +46,8 @@ static enum status load_state(struct engine *engine, struct arena *arena, struct
 static enum status load_collection(struct engine *engine, struct slice bytes, struct error *err)
 {
     struct arena *arena = arena_create(0);
-    struct collection_options options = {.record =
-                                             message_unpack(&sagitta__collection_record__descriptor, bytes, arena)};
+    struct collection_options options = {
+        .record = message_unpack(&sagitta__collection_record__descriptor, bytes, arena)};
     enum status status = STATUS_OK;
     if (!options.record || !options.record->config) {
         status = error_set(err, STATUS_CORRUPT, "a collection's record in storage is damaged");
@@ -57,7 +60,8 @@ static enum status load_collection(struct engine *engine, struct slice bytes, st
         const Sagitta__CollectionState *state =
             message_unpack(&sagitta__collection_state__descriptor, state_bytes, arena);
         if (!state) {
-            status = error_set(err, STATUS_CORRUPT, "state of collection `%s` is damaged", options.record->name);
+            status = error_set(err, STATUS_CORRUPT, "state of collection `%s` is damaged",
+                               options.record->name);
             goto out;
         }
         options.applied = state->applied;
@@ -83,7 +87,8 @@ enum status catalog_load(struct engine *engine, struct error *err)
     enum status status = load_state(engine, arena, err);
     struct key from = key_config_begin();
     struct key to = key_config_end();
-    struct kv_cursor *cursor = kv_cursor_open(engine->kv, KV_META, key_slice(&from), key_slice(&to));
+    struct kv_cursor *cursor =
+        kv_cursor_open(engine->kv, KV_META, key_slice(&from), key_slice(&to));
     for (; status == STATUS_OK && kv_cursor_valid(cursor); kv_cursor_next(cursor)) {
         status = load_collection(engine, kv_cursor_value(cursor), err);
     }
@@ -116,7 +121,8 @@ struct collection *catalog_find(struct engine *engine, const char *name, bool al
 {
     pthread_rwlock_rdlock(&engine->catalog_lock);
     struct collection *collection = hashmap_get(engine->by_name, slice_text(name));
-    const char *target = !collection && aliases ? hashmap_get(engine->aliases, slice_text(name)) : NULL;
+    const char *target =
+        !collection && aliases ? hashmap_get(engine->aliases, slice_text(name)) : NULL;
     if (target) {
         collection = hashmap_get(engine->by_name, slice_text(target));
     }
@@ -192,7 +198,8 @@ size_t catalog_list(struct engine *engine, struct collection ***out)
     return count;
 }
 
-void catalog_put_record(struct kv_batch *batch, const struct collection *collection, struct arena *arena)
+void catalog_put_record(struct kv_batch *batch, const struct collection *collection,
+                        struct arena *arena)
 {
     Sagitta__CollectionRecord record = SAGITTA__COLLECTION_RECORD__INIT;
     record.number = collection->number;

@@ -1,15 +1,15 @@
-/* A collection in memory: its schema and its segment, reference counted. The catalog holds one reference, every view and
- * the builder one each; the last to go closes the segment. */
-#include <stdio.h>
-
+/* A collection in memory: its schema and its segment, reference counted. The catalog holds one
+ * reference, every view and the builder one each; the last to go closes the segment. */
 #include "index/collection/engine_int.h"
 #include "storage/base/assert.h"
 #include "storage/base/mem.h"
 
+#include <stdio.h>
+
 enum { INDEX_PATH_BYTES_MAX = 4096 };
 
-enum status collection_open(struct engine *engine, const struct collection_options *options, struct collection **out,
-                            struct error *err)
+enum status collection_open(struct engine *engine, const struct collection_options *options,
+                            struct collection **out, struct error *err)
 {
     const Sagitta__CollectionRecord *record = options->record;
     char index_path[INDEX_PATH_BYTES_MAX];
@@ -88,6 +88,7 @@ void collection_set_schema(struct collection *collection, struct schema *schema)
 void collection_fail(struct collection *collection, const struct error *err)
 {
     pthread_mutex_lock(&collection->lock);
-    (void)snprintf(collection->failure, sizeof(collection->failure), "%s", err->message);
+    (void)snprintf(collection->failure, sizeof(collection->failure), "%.*s",
+                   (int)sizeof(collection->failure) - 1, err->message);
     pthread_mutex_unlock(&collection->lock);
 }

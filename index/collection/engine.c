@@ -1,10 +1,6 @@
 /* Opening and closing the engine, and what concerns all collections. */
 #include "index/collection/engine.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "index/collection/engine_int.h"
 #include "index/collection/message.h"
 #include "storage/base/assert.h"
@@ -13,10 +9,14 @@
 #include "storage/base/mem.h"
 #include "storage/kv/keys.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 enum { PATH_BYTES_MAX = 4096 };
 
-/* Up to where everything had been applied at the last checkpoint; commands after it are replayed and skipped one by one
- * where a collection has them already. */
+/* Up to where everything had been applied at the last checkpoint; commands after it are replayed
+ * and skipped one by one where a collection has them already. */
 static enum status load_replay_from(struct engine *engine, struct error *err)
 {
     struct arena *arena = arena_create(0);
@@ -24,7 +24,8 @@ static enum status load_replay_from(struct engine *engine, struct error *err)
     struct slice bytes;
     enum status status = kv_get(engine->kv, KV_META, key_slice(&key), arena, &bytes, err);
     if (status == STATUS_OK) {
-        const Sagitta__CollectionState *state = message_unpack(&sagitta__collection_state__descriptor, bytes, arena);
+        const Sagitta__CollectionState *state =
+            message_unpack(&sagitta__collection_state__descriptor, bytes, arena);
         if (state) {
             engine->replay_from = state->applied + 1;
         } else {
@@ -38,11 +39,13 @@ static enum status load_replay_from(struct engine *engine, struct error *err)
     return status;
 }
 
-enum status engine_open(const struct engine_options *options, struct engine **out, struct error *err)
+enum status engine_open(const struct engine_options *options, struct engine **out,
+                        struct error *err)
 {
     char kv_path[PATH_BYTES_MAX];
     if (snprintf(kv_path, sizeof(kv_path), "%s/kv", options->path) >= (int)sizeof(kv_path)) {
-        return error_set(err, STATUS_BAD_INPUT, "storage.storage_path: longer than %d bytes", PATH_BYTES_MAX);
+        return error_set(err, STATUS_BAD_INPUT, "storage.storage_path: longer than %d bytes",
+                         PATH_BYTES_MAX);
     }
     kernel_init();
     enum status status = file_system_real()->make_dirs(file_system_real(), options->path, err);
@@ -60,8 +63,9 @@ enum status engine_open(const struct engine_options *options, struct engine **ou
     engine->by_name = hashmap_create();
     engine->by_number = hashmap_create();
     engine->aliases = hashmap_create();
-    struct kv_options kv = {
-        .path = kv_path, .cache_bytes = options->cache_bytes, .write_buffer_bytes = options->write_buffer_bytes};
+    struct kv_options kv = {.path = kv_path,
+                            .cache_bytes = options->cache_bytes,
+                            .write_buffer_bytes = options->write_buffer_bytes};
     status = kv_open(&kv, &engine->kv, err);
     if (status == STATUS_OK) {
         status = load_replay_from(engine, err);
@@ -85,8 +89,8 @@ static void save_images(struct engine *engine)
     for (size_t i = 0; i < count; i++) {
         struct error err = {0};
         if (segment_save_images(list[i]->segment, &err) != STATUS_OK) {
-            log_warn("index/collection", "graphs of `%s` will be built anew at the next start: %s", list[i]->name,
-                     err.message);
+            log_warn("index/collection", "graphs of `%s` will be built anew at the next start: %s",
+                     list[i]->name, err.message);
         }
         collection_unref(list[i]);
     }
@@ -100,7 +104,8 @@ void engine_close(struct engine *engine)
         save_images(engine);
         struct error err = {0};
         if (kv_flush(engine->kv, &err) != STATUS_OK) {
-            log_error("index/collection", "storage could not be flushed, the log will be replayed: %s", err.message);
+            log_error("index/collection",
+                      "storage could not be flushed, the log will be replayed: %s", err.message);
         }
     }
     catalog_close(engine);
@@ -149,7 +154,8 @@ static void unpin_schema(void *arg)
     schema_unref(arg);
 }
 
-enum status engine_pin(struct engine *engine, const char *name, struct arena *arena, struct view *out, struct error *err)
+enum status engine_pin(struct engine *engine, const char *name, struct arena *arena,
+                       struct view *out, struct error *err)
 {
     struct collection *collection = catalog_find(engine, name, true);
     if (!collection) {
@@ -183,7 +189,8 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-enum status engine_collections(struct engine *engine, struct arena *arena, const char *const **names, size_t *count)
+enum status engine_collections(struct engine *engine, struct arena *arena,
+                               const char *const **names, size_t *count)
 {
     struct collection **list = NULL;
     size_t found = catalog_list(engine, &list);
@@ -211,11 +218,12 @@ static int compare_aliases(const void *a, const void *b)
     return strcmp(((const struct alias_name *)a)->alias, ((const struct alias_name *)b)->alias);
 }
 
-enum status engine_aliases(struct engine *engine, const char *collection, struct arena *arena, struct alias_name **out,
-                           size_t *count)
+enum status engine_aliases(struct engine *engine, const char *collection, struct arena *arena,
+                           struct alias_name **out, size_t *count)
 {
     pthread_rwlock_rdlock(&engine->catalog_lock);
-    struct alias_name *list = arena_new_array(arena, struct alias_name, hashmap_count(engine->aliases) + 1);
+    struct alias_name *list =
+        arena_new_array(arena, struct alias_name, hashmap_count(engine->aliases) + 1);
     size_t found = 0;
     size_t cursor = 0;
     struct slice alias;

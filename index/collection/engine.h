@@ -1,19 +1,21 @@
 /* The engine: all collections of a data folder, their storage and their background work.
  *
- * Threads: engine_apply is called by the replica's strands, one at a time for each collection, and alone for catalog
- * commands. Reads come from any thread through views. Background threads build graphs and save their images. */
+ * Threads: engine_apply is called by the replica's strands, one at a time for each collection, and
+ * alone for catalog commands. Reads come from any thread through views. Background threads build
+ * graphs and save their images. */
 #pragma once
 #include "command.pb-c.h"
+
 #include "index/collection/view.h"
 #include "replication/fsm.h"
 #include "storage/base/arena.h"
 
 struct engine;
 struct engine_options {
-    const char *path;          /* data folder: kv/ and index/ below it */
-    uint64_t cache_bytes;      /* storage block cache */
+    const char *path;     /* data folder: kv/ and index/ below it */
+    uint64_t cache_bytes; /* storage block cache */
     uint64_t write_buffer_bytes;
-    uint32_t build_threads;    /* of one graph build; 0: number of cores */
+    uint32_t build_threads; /* of one graph build; 0: number of cores */
     /* Defaults for collections that do not say otherwise. */
     struct engine_defaults {
         uint32_t m, ef_construct;
@@ -26,34 +28,39 @@ struct engine_options {
         bool on_disk_payload;
     } defaults;
 };
-enum status engine_open(const struct engine_options *options, struct engine **out, struct error *err);
+enum status engine_open(const struct engine_options *options, struct engine **out,
+                        struct error *err);
 /* Stops background work, saves graph images, flushes, closes. Strands have stopped before. */
 void engine_close(struct engine *engine);
 const struct engine_defaults *engine_defaults(const struct engine *engine);
 
 /* Number of the collection that a command concerns, from its first bytes; 0: the catalog. */
 uint32_t engine_command_collection(struct slice command);
-/* Applies a packed sagitta.Command. Commands already applied are skipped. A result other than a user's error (IO, CORRUPT)
- * means that the node must stop. */
-void engine_apply(struct engine *engine, uint64_t index, struct slice command, struct fsm_result *out);
-/* All commands up to `applied` have been applied. When this returns they are on disk in storage too, and the log may forget
- * them. */
+/* Applies a packed sagitta.Command. Commands already applied are skipped. A result other than a
+ * user's error (IO, CORRUPT) means that the node must stop. */
+void engine_apply(struct engine *engine, uint64_t index, struct slice command,
+                  struct fsm_result *out);
+/* All commands up to `applied` have been applied. When this returns they are on disk in storage
+ * too, and the log may forget them. */
 enum status engine_checkpoint(struct engine *engine, uint64_t applied, struct error *err);
 /* The first index from which the log must be replayed. */
 uint64_t engine_replay_from(const struct engine *engine);
 
-/* Pins a collection (alias or name) until the arena is destroyed. NOT_FOUND "Collection X not found". */
-enum status engine_pin(struct engine *engine, const char *name, struct arena *arena, struct view *out, struct error *err);
+/* Pins a collection (alias or name) until the arena is destroyed. NOT_FOUND "Collection X not
+ * found". */
+enum status engine_pin(struct engine *engine, const char *name, struct arena *arena,
+                       struct view *out, struct error *err);
 bool engine_exists(struct engine *engine, const char *name); /* collections and aliases */
 
 struct alias_name {
     const char *alias, *collection;
 };
 /* Names in bytewise order, copied into the arena. */
-enum status engine_collections(struct engine *engine, struct arena *arena, const char *const **names, size_t *count);
+enum status engine_collections(struct engine *engine, struct arena *arena,
+                               const char *const **names, size_t *count);
 /* Of one collection, or all (NULL). */
-enum status engine_aliases(struct engine *engine, const char *collection, struct arena *arena, struct alias_name **out,
-                           size_t *count);
+enum status engine_aliases(struct engine *engine, const char *collection, struct arena *arena,
+                           struct alias_name **out, size_t *count);
 struct engine_stats {
     uint64_t collections, points, vectors, indexed_vectors;
     uint64_t vector_bytes, index_bytes; /* in memory */

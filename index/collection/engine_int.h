@@ -1,11 +1,11 @@
 /* Shared by the engine's files and apply. */
 #pragma once
-#include <pthread.h>
-
 #include "index/collection/engine.h"
 #include "index/segment/segment.h"
 #include "storage/base/hashmap.h"
 #include "storage/kv/kv.h"
+
+#include <pthread.h>
 
 struct collection {
     atomic_uint refs;
@@ -26,10 +26,11 @@ struct engine {
     struct engine_options options;
     char *path;
     struct kv *kv;
-    pthread_rwlock_t catalog_lock; /* guards by_name, by_number, aliases; written by catalog commands only */
-    struct hashmap *by_name;       /* name -> collection */
-    struct hashmap *by_number;     /* number:4 -> collection */
-    struct hashmap *aliases;       /* alias -> char *, a collection's name */
+    pthread_rwlock_t
+        catalog_lock; /* guards by_name, by_number, aliases; written by catalog commands only */
+    struct hashmap *by_name;   /* name -> collection */
+    struct hashmap *by_number; /* number:4 -> collection */
+    struct hashmap *aliases;   /* alias -> char *, a collection's name */
     uint64_t catalog_applied;
     uint32_t next_collection;
     uint64_t replay_from;
@@ -42,22 +43,28 @@ struct collection_options {
     uint64_t applied;
     point_offset next_offset;
 };
-enum status collection_open(struct engine *engine, const struct collection_options *options, struct collection **out,
-                            struct error *err);
+enum status collection_open(struct engine *engine, const struct collection_options *options,
+                            struct collection **out, struct error *err);
 void collection_ref(struct collection *collection);
 void collection_unref(struct collection *collection); /* the last one closes the segment */
 struct schema *collection_schema(struct collection *collection); /* + reference */
-void collection_set_schema(struct collection *collection, struct schema *schema); /* takes the reference */
-void collection_fail(struct collection *collection, const struct error *err);     /* shown as status red */
+void collection_set_schema(struct collection *collection,
+                           struct schema *schema); /* takes the reference */
+void collection_fail(struct collection *collection,
+                     const struct error *err); /* shown as status red */
 
 /* catalog.c */
 enum status catalog_load(struct engine *engine, struct error *err);
 void catalog_close(struct engine *engine);
-struct collection *catalog_find(struct engine *engine, const char *name, bool aliases); /* + reference, or NULL */
-struct collection *catalog_find_number(struct engine *engine, uint32_t number);         /* + reference, or NULL */
-void catalog_add(struct engine *engine, struct collection *collection);                 /* takes the reference */
-void catalog_remove(struct engine *engine, struct collection *collection); /* and its aliases; drops the reference */
-void catalog_put_record(struct kv_batch *batch, const struct collection *collection, struct arena *arena);
+struct collection *catalog_find(struct engine *engine, const char *name,
+                                bool aliases); /* + reference, or NULL */
+struct collection *catalog_find_number(struct engine *engine,
+                                       uint32_t number);                /* + reference, or NULL */
+void catalog_add(struct engine *engine, struct collection *collection); /* takes the reference */
+void catalog_remove(struct engine *engine,
+                    struct collection *collection); /* and its aliases; drops the reference */
+void catalog_put_record(struct kv_batch *batch, const struct collection *collection,
+                        struct arena *arena);
 void catalog_put_state(struct engine *engine, struct kv_batch *batch, struct arena *arena);
 
 /* builder.c */

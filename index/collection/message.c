@@ -12,7 +12,8 @@ static void release(void *arena, void *pointer)
     (void)pointer;
 }
 
-void *message_unpack(const ProtobufCMessageDescriptor *descriptor, struct slice bytes, struct arena *arena)
+void *message_unpack(const ProtobufCMessageDescriptor *descriptor, struct slice bytes,
+                     struct arena *arena)
 {
     ProtobufCAllocator allocator = {.alloc = allocate, .free = release, .allocator_data = arena};
     return protobuf_c_message_unpack(descriptor, &allocator, bytes.size, bytes.data);

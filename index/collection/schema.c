@@ -1,15 +1,16 @@
 /* Builds schemas from the contract's configuration messages.
  *
- * A schema owns one arena: a deep copy of the configuration (packed and unpacked again into the arena) and the table of
- * vectors made from it. An update merges messages as protocol buffers define it: the packed diff after the packed original. */
+ * A schema owns one arena: a deep copy of the configuration (packed and unpacked again into the
+ * arena) and the table of vectors made from it. An update merges messages as protocol buffers
+ * define it: the packed diff after the packed original. */
 #include "index/collection/schema.h"
-
-#include <stdatomic.h>
-#include <stdlib.h>
 
 #include "index/collection/message.h"
 #include "storage/base/assert.h"
 #include "storage/base/mem.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
 
 struct owned_schema {
     struct schema schema; /* first: handed out */
@@ -24,7 +25,8 @@ static const enum distance distances[] = {
     [QDRANT__DISTANCE__Manhattan] = DISTANCE_MANHATTAN,
 };
 
-static enum status parse_element(const Qdrant__VectorParams *params, enum element *out, struct error *err)
+static enum status parse_element(const Qdrant__VectorParams *params, enum element *out,
+                                 struct error *err)
 {
     if (params->_datatype_case == 0) {
         *out = ELEMENT_F32;
@@ -42,23 +44,28 @@ static enum status parse_element(const Qdrant__VectorParams *params, enum elemen
         *out = ELEMENT_U8;
         return STATUS_OK;
     default:
-        return error_set(err, STATUS_BAD_INPUT,
-                         "vectors.datatype: only float32, float16 and uint8 are served by this version");
+        return error_set(
+            err, STATUS_BAD_INPUT,
+            "vectors.datatype: only float32, float16 and uint8 are served by this version");
     }
 }
 
-static enum status add_vector(struct schema *schema, const char *name, const Qdrant__VectorParams *params,
-                              struct error *err)
+static enum status add_vector(struct schema *schema, const char *name,
+                              const Qdrant__VectorParams *params, struct error *err)
 {
     if (params->size < 1 || params->size > VECTOR_DIM_MAX) {
-        return error_set(err, STATUS_BAD_INPUT, "vectors.size: value %llu invalid, must be from 1 to %d",
+        return error_set(err, STATUS_BAD_INPUT,
+                         "vectors.size: value %llu invalid, must be from 1 to %d",
                          (unsigned long long)params->size, VECTOR_DIM_MAX);
     }
-    if (params->distance < QDRANT__DISTANCE__Cosine || params->distance > QDRANT__DISTANCE__Manhattan) {
-        return error_set(err, STATUS_BAD_INPUT, "vectors.distance of `%s` is missing or unknown", name);
+    if (params->distance < QDRANT__DISTANCE__Cosine ||
+        params->distance > QDRANT__DISTANCE__Manhattan) {
+        return error_set(err, STATUS_BAD_INPUT, "vectors.distance of `%s` is missing or unknown",
+                         name);
     }
     if (params->multivector_config) {
-        return error_set(err, STATUS_BAD_INPUT, "vectors.multivector_config is not served by this version");
+        return error_set(err, STATUS_BAD_INPUT,
+                         "vectors.multivector_config is not served by this version");
     }
     struct vector_spec *spec = &schema->vectors[schema->vectors_count];
     enum status status = parse_element(params, &spec->element, err);
@@ -71,9 +78,11 @@ static enum status add_vector(struct schema *schema, const char *name, const Qdr
     spec->distance = distances[params->distance];
     spec->dim = (uint32_t)params->size;
     spec->m = (uint32_t)(own && own->_m_case ? own->m : base->m);
-    spec->ef_construct = (uint32_t)(own && own->_ef_construct_case ? own->ef_construct : base->ef_construct);
-    spec->full_scan_threshold_kb =
-        own && own->_full_scan_threshold_case ? own->full_scan_threshold : base->full_scan_threshold;
+    spec->ef_construct =
+        (uint32_t)(own && own->_ef_construct_case ? own->ef_construct : base->ef_construct);
+    spec->full_scan_threshold_kb = own && own->_full_scan_threshold_case
+                                       ? own->full_scan_threshold
+                                       : base->full_scan_threshold;
     schema->vectors_count++;
     return STATUS_OK;
 }
@@ -93,7 +102,8 @@ static enum status read_vectors(struct schema *schema, struct arena *arena, stru
         count = vectors->params_map->n_map;
     }
     if (count > VECTORS_MAX) {
-        return error_set(err, STATUS_BAD_INPUT, "vectors: %zu names, at most %d are allowed", count, VECTORS_MAX);
+        return error_set(err, STATUS_BAD_INPUT, "vectors: %zu names, at most %d are allowed", count,
+                         VECTORS_MAX);
     }
     schema->vectors = arena_new_array(arena, struct vector_spec, count + 1);
     if (!schema->vectors) {
@@ -105,7 +115,8 @@ static enum status read_vectors(struct schema *schema, struct arena *arena, stru
     for (size_t i = 0; i < count; i++) {
         const Qdrant__VectorParamsMap__MapEntry *entry = vectors->params_map->map[i];
         if (strlen(entry->key) > VECTOR_NAME_MAX || !entry->value) {
-            return error_set(err, STATUS_BAD_INPUT, "vectors: name `%.40s` is too long or has no parameters", entry->key);
+            return error_set(err, STATUS_BAD_INPUT,
+                             "vectors: name `%.40s` is too long or has no parameters", entry->key);
         }
         enum status status = add_vector(schema, entry->key, entry->value, err);
         if (status != STATUS_OK) {
@@ -116,7 +127,8 @@ static enum status read_vectors(struct schema *schema, struct arena *arena, stru
     for (uint32_t i = 0; i < schema->vectors_count; i++) {
         schema->vectors[i].slot = i;
         if (i > 0 && compare_names(&schema->vectors[i - 1], &schema->vectors[i]) == 0) {
-            return error_set(err, STATUS_BAD_INPUT, "vectors: name `%s` is given twice", schema->vectors[i].name);
+            return error_set(err, STATUS_BAD_INPUT, "vectors: name `%s` is given twice",
+                             schema->vectors[i].name);
         }
     }
     return STATUS_OK;
@@ -149,9 +161,11 @@ static enum status read_warnings(struct schema *schema, struct arena *arena, str
     const Qdrant__CreateCollection *config = schema->config;
     if (any_quantization(schema)) {
         warnings[schema->warnings_count++] =
-            (char *)"quantization_config is stored but not used by this version: vectors are searched unquantized";
+            (char *)"quantization_config is stored but not used by this version: vectors are "
+                    "searched unquantized";
     }
-    if (config->strict_mode_config && config->strict_mode_config->_enabled_case && config->strict_mode_config->enabled) {
+    if (config->strict_mode_config && config->strict_mode_config->_enabled_case &&
+        config->strict_mode_config->enabled) {
         warnings[schema->warnings_count++] =
             (char *)"strict_mode_config is stored but its limits are not enforced by this version";
     }
@@ -172,8 +186,8 @@ static enum status read_optimizers(struct schema *schema, struct error *err)
 }
 
 /* Takes `config`, which lives in `arena`. */
-static enum status schema_from(Qdrant__CreateCollection *config, struct arena *arena, struct schema **out,
-                               struct error *err)
+static enum status schema_from(Qdrant__CreateCollection *config, struct arena *arena,
+                               struct schema **out, struct error *err)
 {
     struct owned_schema *owned = mem_zalloc(sizeof(*owned));
     struct schema *schema = &owned->schema;
@@ -201,7 +215,8 @@ static enum status schema_from(Qdrant__CreateCollection *config, struct arena *a
     return STATUS_OK;
 }
 
-enum status schema_create(const Qdrant__CreateCollection *config, struct schema **out, struct error *err)
+enum status schema_create(const Qdrant__CreateCollection *config, struct schema **out,
+                          struct error *err)
 {
     struct arena *arena = arena_create(0);
     Qdrant__CreateCollection *copy = message_copy(&config->base, arena);
@@ -223,9 +238,11 @@ enum status schema_create(const Qdrant__CreateCollection *config, struct schema 
     } while (0)
 
 static Qdrant__QuantizationConfig *updated_quantization(Qdrant__QuantizationConfig *old,
-                                                        const Qdrant__QuantizationConfigDiff *diff, struct arena *arena)
+                                                        const Qdrant__QuantizationConfigDiff *diff,
+                                                        struct arena *arena)
 {
-    if (!diff || diff->quantization_case == QDRANT__QUANTIZATION_CONFIG_DIFF__QUANTIZATION__NOT_SET) {
+    if (!diff ||
+        diff->quantization_case == QDRANT__QUANTIZATION_CONFIG_DIFF__QUANTIZATION__NOT_SET) {
         return old;
     }
     if (diff->quantization_case == QDRANT__QUANTIZATION_CONFIG_DIFF__QUANTIZATION_DISABLED) {
@@ -253,10 +270,12 @@ static Qdrant__QuantizationConfig *updated_quantization(Qdrant__QuantizationConf
     return message_copy(&fresh.base, arena);
 }
 
-static void update_vector(Qdrant__VectorParams *params, const Qdrant__VectorParamsDiff *diff, struct arena *arena)
+static void update_vector(Qdrant__VectorParams *params, const Qdrant__VectorParamsDiff *diff,
+                          struct arena *arena)
 {
     MERGE(params->hnsw_config, diff->hnsw_config);
-    params->quantization_config = updated_quantization(params->quantization_config, diff->quantization_config, arena);
+    params->quantization_config =
+        updated_quantization(params->quantization_config, diff->quantization_config, arena);
     if (diff->_on_disk_case) {
         params->_on_disk_case = QDRANT__VECTOR_PARAMS___ON_DISK_ON_DISK;
         params->on_disk = diff->on_disk;
@@ -283,8 +302,9 @@ static Qdrant__VectorParams *find_params(Qdrant__VectorsConfig *vectors, const c
     return NULL;
 }
 
-static enum status update_vectors(Qdrant__CreateCollection *config, const Qdrant__VectorsConfigDiff *diff,
-                                  struct arena *arena, struct error *err)
+static enum status update_vectors(Qdrant__CreateCollection *config,
+                                  const Qdrant__VectorsConfigDiff *diff, struct arena *arena,
+                                  struct error *err)
 {
     if (!diff || diff->config_case == QDRANT__VECTORS_CONFIG_DIFF__CONFIG__NOT_SET) {
         return STATUS_OK;
@@ -293,7 +313,8 @@ static enum status update_vectors(Qdrant__CreateCollection *config, const Qdrant
     size_t count = single ? 1 : diff->params_map->n_map;
     for (size_t i = 0; i < count; i++) {
         const char *name = single ? "" : diff->params_map->map[i]->key;
-        const Qdrant__VectorParamsDiff *params_diff = single ? diff->params : diff->params_map->map[i]->value;
+        const Qdrant__VectorParamsDiff *params_diff =
+            single ? diff->params : diff->params_map->map[i]->value;
         Qdrant__VectorParams *params = find_params(config->vectors_config, name);
         if (!params) {
             return error_set(err, STATUS_BAD_INPUT, "Not existing vector name error: %s", name);
@@ -305,10 +326,12 @@ static enum status update_vectors(Qdrant__CreateCollection *config, const Qdrant
     return STATUS_OK;
 }
 
-static void update_params(Qdrant__CreateCollection *config, const Qdrant__CollectionParamsDiff *diff)
+static void update_params(Qdrant__CreateCollection *config,
+                          const Qdrant__CollectionParamsDiff *diff)
 {
     if (diff->_replication_factor_case) {
-        config->_replication_factor_case = QDRANT__CREATE_COLLECTION___REPLICATION_FACTOR_REPLICATION_FACTOR;
+        config->_replication_factor_case =
+            QDRANT__CREATE_COLLECTION___REPLICATION_FACTOR_REPLICATION_FACTOR;
         config->replication_factor = diff->replication_factor;
     }
     if (diff->_write_consistency_factor_case) {
@@ -322,8 +345,8 @@ static void update_params(Qdrant__CreateCollection *config, const Qdrant__Collec
     }
 }
 
-enum status schema_update(const struct schema *schema, const Qdrant__UpdateCollection *diff, struct schema **out,
-                          struct error *err)
+enum status schema_update(const struct schema *schema, const Qdrant__UpdateCollection *diff,
+                          struct schema **out, struct error *err)
 {
     struct arena *arena = arena_create(0);
     Qdrant__CreateCollection *config = message_copy(&schema->config->base, arena);
@@ -331,14 +354,16 @@ enum status schema_update(const struct schema *schema, const Qdrant__UpdateColle
     MERGE(config->hnsw_config, diff->hnsw_config);
     MERGE(config->optimizers_config, diff->optimizers_config);
     MERGE(config->strict_mode_config, diff->strict_mode_config);
-    config->quantization_config = updated_quantization(config->quantization_config, diff->quantization_config, arena);
+    config->quantization_config =
+        updated_quantization(config->quantization_config, diff->quantization_config, arena);
     if (diff->params) {
         update_params(config, diff->params);
     }
     enum status status = update_vectors(config, diff->vectors_config, arena, err);
     if (status == STATUS_OK && diff->_metadata_json_case) {
         config->_metadata_json_case = QDRANT__CREATE_COLLECTION___METADATA_JSON_METADATA_JSON;
-        config->metadata_json.data = arena_memdup(arena, diff->metadata_json.data, diff->metadata_json.len);
+        config->metadata_json.data =
+            arena_memdup(arena, diff->metadata_json.data, diff->metadata_json.len);
         config->metadata_json.len = diff->metadata_json.len;
     }
     if (status == STATUS_OK) {

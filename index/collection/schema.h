@@ -1,7 +1,9 @@
-/* What a collection is made of: its vectors by name and its configuration. A schema never changes: an update makes a new
- * one. Slots number the vectors of a collection in the order of their names and stay the same for its life. */
+/* What a collection is made of: its vectors by name and its configuration. A schema never changes:
+ * an update makes a new one. Slots number the vectors of a collection in the order of their names
+ * and stay the same for its life. */
 #pragma once
 #include "collections.pb-c.h"
+
 #include "index/kernel/kernel.h"
 #include "storage/base/slice.h"
 #include "storage/base/status.h"
@@ -21,18 +23,21 @@ struct schema {
     uint64_t indexing_threshold_kb; /* a graph is built past this; 0: never */
     double deleted_threshold;       /* a graph with a larger part of deleted points is built anew */
     uint64_t vacuum_min_points;     /* but not below this many */
-    const Qdrant__CreateCollection *config; /* complete: every default is filled in; collection_name is not used */
-    char *const *warnings;                  /* what is stored but has no effect, for people */
+    const Qdrant__CreateCollection
+        *config;           /* complete: every default is filled in; collection_name is not used */
+    char *const *warnings; /* what is stored but has no effect, for people */
     uint32_t warnings_count;
 };
 
 enum { VECTOR_DIM_MAX = 65536, VECTORS_MAX = 256, VECTOR_NAME_MAX = 255 };
 
-/* From a complete configuration (copied). BAD_INPUT names what cannot be served. Reference counted; starts at one. */
-enum status schema_create(const Qdrant__CreateCollection *config, struct schema **out, struct error *err);
-/* `schema` with a PATCH applied: only the fields present in the diff change. */
-enum status schema_update(const struct schema *schema, const Qdrant__UpdateCollection *diff, struct schema **out,
+/* From a complete configuration (copied). BAD_INPUT names what cannot be served. Reference counted;
+ * starts at one. */
+enum status schema_create(const Qdrant__CreateCollection *config, struct schema **out,
                           struct error *err);
+/* `schema` with a PATCH applied: only the fields present in the diff change. */
+enum status schema_update(const struct schema *schema, const Qdrant__UpdateCollection *diff,
+                          struct schema **out, struct error *err);
 struct schema *schema_ref(struct schema *schema);
 void schema_unref(struct schema *schema);
 /* NULL: no vector of that name. */

@@ -1,17 +1,18 @@
 /* Reading a collection through its segment. */
 #include "index/collection/view.h"
 
-#include <stdlib.h>
-
 #include "index/collection/engine_int.h"
 #include "storage/base/assert.h"
 #include "storage/base/mem.h"
 #include "storage/kv/keys.h"
 
+#include <stdlib.h>
+
 static void fill_found(struct segment *segment, point_offset offset, struct found *out)
 {
-    *out = (struct found){
-        .id = segment_id(segment, offset), .version = segment_version(segment, offset), .offset = offset};
+    *out = (struct found){.id = segment_id(segment, offset),
+                          .version = segment_version(segment, offset),
+                          .offset = offset};
 }
 
 bool view_locate(const struct view *view, struct point_id id, struct found *out)
@@ -24,8 +25,8 @@ bool view_locate(const struct view *view, struct point_id id, struct found *out)
     return true;
 }
 
-enum status view_payload(const struct view *view, const struct found *point, struct arena *arena, struct slice *out,
-                         struct error *err)
+enum status view_payload(const struct view *view, const struct found *point, struct arena *arena,
+                         struct slice *out, struct error *err)
 {
     struct segment *segment = view->collection->segment;
     enum status status = segment_payload(segment, point->offset, arena, out, err);
@@ -37,8 +38,8 @@ enum status view_payload(const struct view *view, const struct found *point, str
     return status;
 }
 
-enum status view_payloads(const struct view *view, const struct found *points, size_t count, struct arena *arena,
-                          struct slice *out, struct error *err)
+enum status view_payloads(const struct view *view, const struct found *points, size_t count,
+                          struct arena *arena, struct slice *out, struct error *err)
 {
     struct key *keys = arena_new_array(arena, struct key, count + 1);
     struct slice *slices = arena_new_array(arena, struct slice, count + 1);
@@ -49,7 +50,8 @@ enum status view_payloads(const struct view *view, const struct found *points, s
         keys[i] = key_payload(view->number, points[i].offset);
         slices[i] = key_slice(&keys[i]);
     }
-    enum status status = kv_get_many(view->collection->kv, KV_PAYLOAD, slices, count, arena, out, err);
+    enum status status =
+        kv_get_many(view->collection->kv, KV_PAYLOAD, slices, count, arena, out, err);
     for (size_t i = 0; status == STATUS_OK && i < count; i++) {
         if (out[i].data) {
             continue;
@@ -84,18 +86,20 @@ static bool passes(const struct view_search *search, enum distance distance, flo
     if (!search->has_threshold) {
         return true;
     }
-    return distance_larger_is_better(distance) ? score > search->threshold : score < search->threshold;
+    return distance_larger_is_better(distance) ? score > search->threshold
+                                               : score < search->threshold;
 }
 
-enum status view_search(const struct view *view, const struct view_search *search, struct arena *arena,
-                        struct found **out, size_t *count, struct error *err)
+enum status view_search(const struct view *view, const struct view_search *search,
+                        struct arena *arena, struct found **out, size_t *count, struct error *err)
 {
     struct segment *segment = view->collection->segment;
     uint32_t limit = search->limit;
     if (limit > segment_next_offset(segment)) {
         limit = segment_next_offset(segment);
     }
-    struct scored *items = arena_alloc(arena, (limit + 1) * sizeof(items[0]), _Alignof(struct scored));
+    struct scored *items =
+        arena_alloc(arena, (limit + 1) * sizeof(items[0]), _Alignof(struct scored));
     struct found *hits = arena_alloc(arena, (limit + 1) * sizeof(hits[0]), _Alignof(struct found));
     if (!items || !hits) {
         return error_set(err, STATUS_TOO_LARGE, "request needs too much memory");
@@ -153,11 +157,13 @@ static int compare_ids(const void *a, const void *b)
     return point_id_compare(*(const struct point_id *)a, *(const struct point_id *)b);
 }
 
-static enum status scroll_ids(const struct view *view, const struct view_scroll *scroll, const struct point_id *ids,
-                              size_t ids_count, struct arena *arena, struct page *page, struct error *err)
+static enum status scroll_ids(const struct view *view, const struct view_scroll *scroll,
+                              const struct point_id *ids, size_t ids_count, struct arena *arena,
+                              struct page *page, struct error *err)
 {
     struct segment *segment = view->collection->segment;
-    struct point_id *sorted = arena_alloc(arena, (ids_count + 1) * sizeof(sorted[0]), _Alignof(struct point_id));
+    struct point_id *sorted =
+        arena_alloc(arena, (ids_count + 1) * sizeof(sorted[0]), _Alignof(struct point_id));
     if (!sorted) {
         return error_set(err, STATUS_TOO_LARGE, "request needs too much memory");
     }
@@ -183,8 +189,8 @@ static enum status scroll_ids(const struct view *view, const struct view_scroll 
     return STATUS_OK;
 }
 
-static enum status scroll_all(const struct view *view, const struct view_scroll *scroll, struct page *page,
-                              struct error *err)
+static enum status scroll_all(const struct view *view, const struct view_scroll *scroll,
+                              struct page *page, struct error *err)
 {
     struct segment *segment = view->collection->segment;
     uint8_t id_bytes[POINT_ID_KEY_BYTES];
@@ -193,11 +199,13 @@ static enum status scroll_all(const struct view *view, const struct view_scroll 
         from = key_id(view->number, slice_of(id_bytes, point_id_encode(*scroll->start, id_bytes)));
     }
     struct key to = key_collection_end(view->number);
-    struct kv_cursor *cursor = kv_cursor_open(view->collection->kv, KV_IDS, key_slice(&from), key_slice(&to));
+    struct kv_cursor *cursor =
+        kv_cursor_open(view->collection->kv, KV_IDS, key_slice(&from), key_slice(&to));
     struct arena *scratch = arena_create(0);
     enum status status = STATUS_OK;
     for (size_t seen = 0; kv_cursor_valid(cursor); kv_cursor_next(cursor), seen++) {
-        if (scroll->cancelled && seen % 256 == 0 && atomic_load_explicit(scroll->cancelled, memory_order_relaxed)) {
+        if (scroll->cancelled && seen % 256 == 0 &&
+            atomic_load_explicit(scroll->cancelled, memory_order_relaxed)) {
             status = error_set(err, STATUS_CANCELLED, "cancelled");
             break;
         }
@@ -205,7 +213,8 @@ static enum status scroll_all(const struct view *view, const struct view_scroll 
         struct point_id id;
         point_offset offset = 0;
         if (!point_id_decode(slice_of(key.data + 4, key.size - 4), &id)) {
-            status = error_set(err, STATUS_CORRUPT, "an id row of collection `%s` is damaged", view->name);
+            status = error_set(err, STATUS_CORRUPT, "an id row of collection `%s` is damaged",
+                               view->name);
             break;
         }
         if (!segment_locate(segment, id, &offset)) {
@@ -225,8 +234,9 @@ static enum status scroll_all(const struct view *view, const struct view_scroll 
     return status;
 }
 
-enum status view_scroll(const struct view *view, const struct view_scroll *scroll, struct arena *arena,
-                        struct found **out, size_t *count, bool *has_next, struct point_id *next, struct error *err)
+enum status view_scroll(const struct view *view, const struct view_scroll *scroll,
+                        struct arena *arena, struct found **out, size_t *count, bool *has_next,
+                        struct point_id *next, struct error *err)
 {
     size_t limit = scroll->limit;
     if (limit > segment_next_offset(view->collection->segment)) {
@@ -251,8 +261,8 @@ enum status view_scroll(const struct view *view, const struct view_scroll *scrol
     return status;
 }
 
-enum status view_count(const struct view *view, const struct filter *filter, const atomic_bool *cancelled,
-                       uint64_t *count, struct error *err)
+enum status view_count(const struct view *view, const struct filter *filter,
+                       const atomic_bool *cancelled, uint64_t *count, struct error *err)
 {
     struct segment *segment = view->collection->segment;
     if (!filter) {

@@ -1,14 +1,15 @@
-/* Reading a collection. A view pins the collection and its schema for the life of an arena; points come and go beneath it:
- * each call sees a point wholly before or wholly after any write. Thread-safe. */
+/* Reading a collection. A view pins the collection and its schema for the life of an arena; points
+ * come and go beneath it: each call sees a point wholly before or wholly after any write.
+ * Thread-safe. */
 #pragma once
-#include <stdatomic.h>
-
 #include "index/collection/schema.h"
 #include "index/filter/filter.h"
 #include "index/point_id.h"
 #include "index/vectors.h"
 #include "storage/base/arena.h"
 #include "storage/base/status.h"
+
+#include <stdatomic.h>
 
 struct collection;
 struct view {
@@ -24,12 +25,13 @@ struct found { /* a point as it was when found */
     point_offset offset;
 };
 bool view_locate(const struct view *view, struct point_id id, struct found *out);
-/* Payload text of the point ("{}" when none), in the arena. NOT_FOUND (err untouched) when the point is gone. */
-enum status view_payload(const struct view *view, const struct found *point, struct arena *arena, struct slice *out,
-                         struct error *err);
+/* Payload text of the point ("{}" when none), in the arena. NOT_FOUND (err untouched) when the
+ * point is gone. */
+enum status view_payload(const struct view *view, const struct found *point, struct arena *arena,
+                         struct slice *out, struct error *err);
 /* The same for many; a point that is gone gets data NULL. */
-enum status view_payloads(const struct view *view, const struct found *points, size_t count, struct arena *arena,
-                          struct slice *out, struct error *err);
+enum status view_payloads(const struct view *view, const struct found *points, size_t count,
+                          struct arena *arena, struct slice *out, struct error *err);
 /* Restored float32 (`dim` of the slot's spec). False: the point has no such vector, or is gone. */
 bool view_vector(const struct view *view, const struct found *point, uint32_t slot, float *out);
 
@@ -41,25 +43,26 @@ struct view_search {
     bool exact;        /* scan, do not use the graph */
     bool indexed_only; /* skip points that are not in the graph yet */
     bool has_threshold;
-    float threshold;   /* API score; a point exactly at it is left out */
+    float threshold; /* API score; a point exactly at it is left out */
     const struct filter *filter;
     const atomic_bool *cancelled;
 };
 /* Best first, equal scores by id; at most `limit`, in the arena. CANCELLED. */
-enum status view_search(const struct view *view, const struct view_search *search, struct arena *arena,
-                        struct found **out, size_t *count, struct error *err);
-/* Points in the order of their ids, from `start` (included; NULL: the first). `next` is the id that the following page
- * starts from, when *has_next. */
+enum status view_search(const struct view *view, const struct view_search *search,
+                        struct arena *arena, struct found **out, size_t *count, struct error *err);
+/* Points in the order of their ids, from `start` (included; NULL: the first). `next` is the id that
+ * the following page starts from, when *has_next. */
 struct view_scroll {
     const struct point_id *start;
     uint32_t limit;
     const struct filter *filter;
     const atomic_bool *cancelled;
 };
-enum status view_scroll(const struct view *view, const struct view_scroll *scroll, struct arena *arena,
-                        struct found **out, size_t *count, bool *has_next, struct point_id *next, struct error *err);
-enum status view_count(const struct view *view, const struct filter *filter, const atomic_bool *cancelled,
-                       uint64_t *count, struct error *err);
+enum status view_scroll(const struct view *view, const struct view_scroll *scroll,
+                        struct arena *arena, struct found **out, size_t *count, bool *has_next,
+                        struct point_id *next, struct error *err);
+enum status view_count(const struct view *view, const struct filter *filter,
+                       const atomic_bool *cancelled, uint64_t *count, struct error *err);
 
 struct view_stats {
     uint64_t points;
@@ -67,9 +70,9 @@ struct view_stats {
     uint64_t indexed_vectors; /* of those, in a graph */
     uint64_t segments;
     uint64_t vector_bytes, index_bytes;
-    bool building;            /* background work is going on or due: status yellow */
+    bool building;                    /* background work is going on or due: status yellow */
     uint64_t build_done, build_total; /* vectors, while building */
-    bool failed;              /* status red: `failure` says why */
+    bool failed;                      /* status red: `failure` says why */
     char failure[256];
 };
 void view_stats(const struct view *view, struct view_stats *out);

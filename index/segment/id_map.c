@@ -1,4 +1,5 @@
-/* Linear probing with deletion by shifting back, so there are no tombstones and a lookup ends at the first free cell. */
+/* Linear probing with deletion by shifting back, so there are no tombstones and a lookup ends at
+ * the first free cell. */
 #include "index/segment/id_map.h"
 
 #include "storage/base/assert.h"

@@ -1,10 +1,10 @@
-/* From a point's id to its offset: open addressing over offsets, the ids themselves stay in the point rows. One writer,
- * any readers. */
+/* From a point's id to its offset: open addressing over offsets, the ids themselves stay in the
+ * point rows. One writer, any readers. */
 #pragma once
-#include <pthread.h>
-
 #include "index/point_id.h"
 #include "index/vectors.h"
+
+#include <pthread.h>
 
 struct point_row { /* one row of a segment's points */
     struct point_id id;

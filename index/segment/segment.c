@@ -1,11 +1,10 @@
 /* Opening, closing and reading single points of a segment.
  *
- * Readers take no lock but the id map's. A reader may meet a write half way: the vectors of a new version are visible a
- * moment before its id points to it, and its payload row a moment later, when the command's batch is committed. So a hit
- * counts only while it is current, and a missing payload row is waited for as long as the point is current. */
+ * Readers take no lock but the id map's. A reader may meet a write half way: the vectors of a new
+ * version are visible a moment before its id points to it, and its payload row a moment later, when
+ * the command's batch is committed. So a hit counts only while it is current, and a missing payload
+ * row is waited for as long as the point is current. */
 #include "index/segment/segment.h"
-
-#include <time.h>
 
 #include "index/segment/segment_int.h"
 #include "storage/base/assert.h"
@@ -13,16 +12,20 @@
 #include "storage/base/mem.h"
 #include "storage/kv/keys.h"
 
+#include <time.h>
+
 enum { COMMIT_WAIT_US = 50 };
 static const uint64_t COMMIT_WAIT_MAX_NS = 10000000000u;
 
-static enum status open_slots(struct segment *segment, const struct schema *schema, struct error *err)
+static enum status open_slots(struct segment *segment, const struct schema *schema,
+                              struct error *err)
 {
     segment->slots = mem_zalloc((schema->vectors_count + 1) * sizeof(segment->slots[0]));
     for (uint32_t i = 0; i < schema->vectors_count; i++) {
         struct slot *slot = &segment->slots[i];
         const struct vector_spec *spec = &schema->vectors[i];
-        enum status status = vectors_init(&slot->vectors, spec->distance, spec->element, spec->dim, err);
+        enum status status =
+            vectors_init(&slot->vectors, spec->distance, spec->element, spec->dim, err);
         if (status != STATUS_OK) {
             return status;
         }
@@ -34,7 +37,8 @@ static enum status open_slots(struct segment *segment, const struct schema *sche
     return STATUS_OK;
 }
 
-enum status segment_open(const struct segment_options *options, struct segment **out, struct error *err)
+enum status segment_open(const struct segment_options *options, struct segment **out,
+                         struct error *err)
 {
     struct segment *segment = mem_zalloc(sizeof(*segment));
     segment->kv = options->kv;
@@ -110,7 +114,8 @@ uint64_t segment_version(const struct segment *segment, point_offset offset)
 bool segment_current(struct segment *segment, point_offset offset)
 {
     point_offset now = 0;
-    return is_live(segment, offset) && segment_locate(segment, segment_id(segment, offset), &now) && now == offset;
+    return is_live(segment, offset) && segment_locate(segment, segment_id(segment, offset), &now) &&
+           now == offset;
 }
 
 struct slice segment_vector(const struct segment *segment, point_offset offset, uint32_t slot)
@@ -127,8 +132,8 @@ point_offset segment_next_offset(const struct segment *segment)
     return atomic_load_explicit(&segment->count, memory_order_acquire);
 }
 
-enum status segment_payload(struct segment *segment, point_offset offset, struct arena *arena, struct slice *out,
-                            struct error *err)
+enum status segment_payload(struct segment *segment, point_offset offset, struct arena *arena,
+                            struct slice *out, struct error *err)
 {
     struct key key = key_payload(segment->collection, offset);
     struct key point = key_point(segment->collection, offset);
@@ -138,7 +143,8 @@ enum status segment_payload(struct segment *segment, point_offset offset, struct
         if (status != STATUS_NOT_FOUND) {
             return status;
         }
-        /* No payload, or not committed yet, or gone: the point's own row tells, it is written in the same batch. */
+        /* No payload, or not committed yet, or gone: the point's own row tells, it is written in
+         * the same batch. */
         struct slice row = {0};
         status = kv_get(segment->kv, KV_POINTS, key_slice(&point), arena, &row, err);
         if (status == STATUS_OK) {
@@ -157,7 +163,8 @@ enum status segment_payload(struct segment *segment, point_offset offset, struct
         uint64_t now = clock_monotonic_ns();
         give_up_ns = give_up_ns ? give_up_ns : now + COMMIT_WAIT_MAX_NS;
         if (now > give_up_ns) {
-            return error_set(err, STATUS_TIMEOUT, "a write to this point has not been committed for 10 seconds");
+            return error_set(err, STATUS_TIMEOUT,
+                             "a write to this point has not been committed for 10 seconds");
         }
         nanosleep(&(struct timespec){.tv_nsec = COMMIT_WAIT_US * 1000}, NULL);
     }

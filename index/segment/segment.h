@@ -1,9 +1,10 @@
-/* A segment: points, their vectors and the indexes over them. Storage holds the truth (rows by offset, see
- * storage/kv/keys.h); memory holds ids, versions, vectors and graphs.
+/* A segment: points, their vectors and the indexes over them. Storage holds the truth (rows by
+ * offset, see storage/kv/keys.h); memory holds ids, versions, vectors and graphs.
  *
- * A point that changes its vectors gets a new offset; offsets are never used twice. One writer (the strand that applies
- * the collection's commands), any readers. A write changes memory at once and the batch; the caller commits the batch.
- * Until then a reader may find a point whose payload row is not there yet: see segment_payload. */
+ * A point that changes its vectors gets a new offset; offsets are never used twice. One writer (the
+ * strand that applies the collection's commands), any readers. A write changes memory at once and
+ * the batch; the caller commits the batch. Until then a reader may find a point whose payload row
+ * is not there yet: see segment_payload. */
 #pragma once
 #include "index/collection/schema.h"
 #include "index/filter/filter.h"
@@ -21,31 +22,35 @@ struct segment_options {
     point_offset next_offset;
     uint32_t build_threads;
 };
-/* Loads points and vectors from storage and graphs from their images; a missing or damaged image is built anew later.
- * CORRUPT when storage contradicts itself. */
-enum status segment_open(const struct segment_options *options, struct segment **out, struct error *err);
+/* Loads points and vectors from storage and graphs from their images; a missing or damaged image is
+ * built anew later. CORRUPT when storage contradicts itself. */
+enum status segment_open(const struct segment_options *options, struct segment **out,
+                         struct error *err);
 void segment_close(struct segment *segment);
 
 /* ---- writing: the apply strand only ---- */
-bool segment_locate(struct segment *segment, struct point_id id, point_offset *out); /* readers too */
-/* Inserts or replaces. `vectors` has one entry per slot, data NULL: absent. `payload` empty: none. */
-enum status segment_put(struct segment *segment, struct kv_batch *batch, uint64_t version, struct point_id id,
-                        const struct slice *vectors, struct slice payload, struct error *err);
+bool segment_locate(struct segment *segment, struct point_id id,
+                    point_offset *out); /* readers too */
+/* Inserts or replaces. `vectors` has one entry per slot, data NULL: absent. `payload` empty: none.
+ */
+enum status segment_put(struct segment *segment, struct kv_batch *batch, uint64_t version,
+                        struct point_id id, const struct slice *vectors, struct slice payload,
+                        struct error *err);
 void segment_delete(struct segment *segment, struct kv_batch *batch, point_offset offset);
-void segment_set_payload(struct segment *segment, struct kv_batch *batch, uint64_t version, point_offset offset,
-                         struct slice payload);
-void segment_delete_vectors(struct segment *segment, struct kv_batch *batch, uint64_t version, point_offset offset,
-                            const uint32_t *slots, size_t count);
+void segment_set_payload(struct segment *segment, struct kv_batch *batch, uint64_t version,
+                         point_offset offset, struct slice payload);
+void segment_delete_vectors(struct segment *segment, struct kv_batch *batch, uint64_t version,
+                            point_offset offset, const uint32_t *slots, size_t count);
 /* Stored bytes of a vector, data NULL: absent. Valid as long as the segment. */
 struct slice segment_vector(const struct segment *segment, point_offset offset, uint32_t slot);
 /* The payload as this command sees it so far. "{}" when none. */
-enum status segment_pending_payload(struct segment *segment, point_offset offset, struct arena *arena, struct slice *out,
-                                    struct error *err);
+enum status segment_pending_payload(struct segment *segment, point_offset offset,
+                                    struct arena *arena, struct slice *out, struct error *err);
 /* Matches and checks as this command sees the points so far. */
-enum status segment_matches_pending(struct segment *segment, const struct filter *filter, struct bitmap *out,
-                                    struct error *err);
-bool segment_check_pending(struct segment *segment, const struct filter *filter, point_offset offset,
-                           struct arena *arena);
+enum status segment_matches_pending(struct segment *segment, const struct filter *filter,
+                                    struct bitmap *out, struct error *err);
+bool segment_check_pending(struct segment *segment, const struct filter *filter,
+                           point_offset offset, struct arena *arena);
 /* After the batch was committed. */
 void segment_committed(struct segment *segment);
 point_offset segment_next_offset(const struct segment *segment);
@@ -56,9 +61,10 @@ struct point_id segment_id(const struct segment *segment, point_offset offset);
 uint64_t segment_version(const struct segment *segment, point_offset offset);
 /* Is this offset what its id stands for now? */
 bool segment_current(struct segment *segment, point_offset offset);
-/* "{}" when none. NOT_FOUND (err untouched) when the point has gone or moved. Waits shortly for a commit under way. */
-enum status segment_payload(struct segment *segment, point_offset offset, struct arena *arena, struct slice *out,
-                            struct error *err);
+/* "{}" when none. NOT_FOUND (err untouched) when the point has gone or moved. Waits shortly for a
+ * commit under way. */
+enum status segment_payload(struct segment *segment, point_offset offset, struct arena *arena,
+                            struct slice *out, struct error *err);
 
 struct segment_search {
     uint32_t slot;
@@ -69,16 +75,17 @@ struct segment_search {
     const atomic_bool *cancelled;
 };
 /* Nearest first, ties by id, only points that are current. `items` has room for `limit`. */
-enum status segment_search(struct segment *segment, const struct segment_search *search, struct scored *items,
-                           size_t *count, struct error *err);
+enum status segment_search(struct segment *segment, const struct segment_search *search,
+                           struct scored *items, size_t *count, struct error *err);
 /* Sets the bits of the live points that the filter accepts (NULL: all). */
-enum status segment_matches(struct segment *segment, const struct filter *filter, const atomic_bool *cancelled,
-                            struct bitmap *out, struct error *err);
+enum status segment_matches(struct segment *segment, const struct filter *filter,
+                            const atomic_bool *cancelled, struct bitmap *out, struct error *err);
 /* Checks one point. `arena` holds the payload while it is checked. */
-bool segment_check(struct segment *segment, const struct filter *filter, point_offset offset, struct arena *arena);
+bool segment_check(struct segment *segment, const struct filter *filter, point_offset offset,
+                   struct arena *arena);
 /* The same with the payload at hand. */
-bool segment_check_payload(struct segment *segment, const struct filter *filter, point_offset offset,
-                           struct slice payload);
+bool segment_check_payload(struct segment *segment, const struct filter *filter,
+                           point_offset offset, struct slice payload);
 
 /* ---- background work: one builder thread at a time ---- */
 /* Is there anything to build or to save? Cheap. */

@@ -1,9 +1,10 @@
 /* Background work on a segment's graphs, by one builder thread.
  *
- * A slot gets a graph once its vectors outgrow the indexing threshold; from then on new points are linked as they come. A
- * graph is built anew beside the old one, and swapped in when it is whole, when its parameters changed or too many of its
- * points are gone; then the vectors of points that were gone before are removed from storage too. Readers hold references,
- * so a swap never pulls a graph from under a search. */
+ * A slot gets a graph once its vectors outgrow the indexing threshold; from then on new points are
+ * linked as they come. A graph is built anew beside the old one, and swapped in when it is whole,
+ * when its parameters changed or too many of its points are gone; then the vectors of points that
+ * were gone before are removed from storage too. Readers hold references, so a swap never pulls a
+ * graph from under a search. */
 #include "index/segment/segment_int.h"
 #include "storage/base/assert.h"
 #include "storage/base/logger.h"
@@ -11,7 +12,6 @@
 #include "storage/kv/keys.h"
 
 enum { KB = 1024, DELETE_BATCH_BYTES = 1 << 20 };
-
 
 struct index_ref *index_ref_create(struct vindex *index, const struct vector_spec *spec)
 {
@@ -76,7 +76,8 @@ static enum work work_due(struct slot *slot, const struct schema *schema)
     uint64_t bytes = (uint64_t)atomic_load(&slot->present) * vector_bytes(slot);
     struct index_ref *ref = slot_pin(slot);
     if (!ref) {
-        bool wanted = schema->indexing_threshold_kb > 0 && bytes >= schema->indexing_threshold_kb * KB;
+        bool wanted =
+            schema->indexing_threshold_kb > 0 && bytes >= schema->indexing_threshold_kb * KB;
         return wanted ? WORK_REBUILD : WORK_NONE;
     }
     struct vector_spec spec = slot_spec(slot);
@@ -122,12 +123,15 @@ static enum status run_build(struct segment *segment, struct slot *slot, struct 
     return status;
 }
 
-/* Vector rows in storage whose points were gone before the graph was begun: nothing needs them any more. */
-static enum status remove_dead_rows(struct segment *segment, uint32_t slot, const struct bitmap *dead, struct error *err)
+/* Vector rows in storage whose points were gone before the graph was begun: nothing needs them any
+ * more. */
+static enum status remove_dead_rows(struct segment *segment, uint32_t slot,
+                                    const struct bitmap *dead, struct error *err)
 {
     struct kv_batch *batch = kv_batch_create();
     enum status status = STATUS_OK;
-    for (size_t i = bitmap_next(dead, 0); i < dead->bits && status == STATUS_OK; i = bitmap_next(dead, i + 1)) {
+    for (size_t i = bitmap_next(dead, 0); i < dead->bits && status == STATUS_OK;
+         i = bitmap_next(dead, i + 1)) {
         struct key key = key_vector(segment->collection, (uint16_t)slot, (point_offset)i);
         kv_delete(batch, KV_VECTORS, key_slice(&key));
         if (kv_batch_bytes(batch) > DELETE_BATCH_BYTES) {
@@ -142,11 +146,13 @@ static enum status remove_dead_rows(struct segment *segment, uint32_t slot, cons
     return status;
 }
 
-static enum status rebuild(struct segment *segment, uint32_t number, const atomic_bool *cancelled, struct error *err)
+static enum status rebuild(struct segment *segment, uint32_t number, const atomic_bool *cancelled,
+                           struct error *err)
 {
     struct slot *slot = &segment->slots[number];
     struct vector_spec spec = slot_spec(slot);
-    struct vindex_params params = {.m = spec.m, .ef_construct = spec.ef_construct, .seed = SEGMENT_GRAPH_SEED};
+    struct vindex_params params = {
+        .m = spec.m, .ef_construct = spec.ef_construct, .seed = SEGMENT_GRAPH_SEED};
     struct bitmap dead;
     bitmap_init(&dead);
     point_offset count = (point_offset)vectors_count(&slot->vectors);
@@ -188,7 +194,8 @@ static enum status rebuild(struct segment *segment, uint32_t number, const atomi
     return status;
 }
 
-static enum status extend(struct segment *segment, uint32_t number, const atomic_bool *cancelled, struct error *err)
+static enum status extend(struct segment *segment, uint32_t number, const atomic_bool *cancelled,
+                          struct error *err)
 {
     struct slot *slot = &segment->slots[number];
     struct index_ref *ref = slot_pin(slot);

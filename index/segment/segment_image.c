@@ -1,24 +1,28 @@
-/* Images of graphs on disk: one file a slot, "<slot>.graph" in the collection's index folder. Storage is the truth; an
- * image that is missing, damaged or of another history is refused, and the graph is built anew.
+/* Images of graphs on disk: one file a slot, "<slot>.graph" in the collection's index folder.
+ * Storage is the truth; an image that is missing, damaged or of another history is refused, and the
+ * graph is built anew.
  *
- * File: magic "SGGRAPH1", m u32, ef_construct u32, samples u32, samples x { offset u32, zero u32, checksum
- * of the vector u64 }, checksum u64 of all that follows the magic but itself, then the index kind's own image. The samples
- * tell whether the graph was built over the vectors at hand. Integers are little endian. */
-#include <stdio.h>
-
+ * File: magic "SGGRAPH1", m u32, ef_construct u32, samples u32, samples x { offset u32, zero u32,
+ * checksum of the vector u64 }, checksum u64 of all that follows the magic but itself, then the
+ * index kind's own image. The samples tell whether the graph was built over the vectors at hand.
+ * Integers are little endian. */
 #include "index/segment/segment_int.h"
 #include "storage/base/checksum.h"
 #include "storage/base/file.h"
 #include "storage/base/mem.h"
 #include "storage/base/reader.h"
 
+#include <stdio.h>
+
 enum { SAMPLES_MAX = 64, PATH_BYTES_MAX = 4096 };
 static const char MAGIC[8] = "SGGRAPH1";
 
-static enum status image_path(const struct segment *segment, uint32_t slot, char path[PATH_BYTES_MAX], struct error *err)
+static enum status image_path(const struct segment *segment, uint32_t slot,
+                              char path[PATH_BYTES_MAX], struct error *err)
 {
     int size = snprintf(path, PATH_BYTES_MAX, "%s/%u.graph", segment->index_path, slot);
-    return size < PATH_BYTES_MAX ? STATUS_OK : error_set(err, STATUS_IO, "path of the data folder is too long");
+    return size < PATH_BYTES_MAX ? STATUS_OK
+                                 : error_set(err, STATUS_IO, "path of the data folder is too long");
 }
 
 static uint64_t row_checksum(const struct slot *slot, point_offset offset)
@@ -90,7 +94,8 @@ enum status segment_image_save(struct segment *segment, uint32_t number, struct 
     return status;
 }
 
-static enum status open_image(struct segment *segment, struct slot *slot, struct slice file, struct error *err)
+static enum status open_image(struct segment *segment, struct slot *slot, struct slice file,
+                              struct error *err)
 {
     struct reader reader;
     reader_init(&reader, file);
@@ -108,8 +113,9 @@ static enum status open_image(struct segment *segment, struct slot *slot, struct
         point_offset offset = reader_u32(&reader);
         (void)reader_u32(&reader);
         uint64_t checksum = reader_u64(&reader);
-        same_history = offset < vectors_count(&slot->vectors) &&
-                       (!vectors_has(&slot->vectors, offset) || row_checksum(slot, offset) == checksum);
+        same_history =
+            offset < vectors_count(&slot->vectors) &&
+            (!vectors_has(&slot->vectors, offset) || row_checksum(slot, offset) == checksum);
     }
     struct slice head_bytes = slice_of(head, (size_t)(reader.at - head));
     uint64_t checksum = reader_u64(&reader);
@@ -120,7 +126,8 @@ static enum status open_image(struct segment *segment, struct slot *slot, struct
     if (!same_history) {
         return error_set(err, STATUS_CORRUPT, "graph image belongs to other vectors");
     }
-    struct vindex_params params = {.m = built.m, .ef_construct = built.ef_construct, .seed = SEGMENT_GRAPH_SEED};
+    struct vindex_params params = {
+        .m = built.m, .ef_construct = built.ef_construct, .seed = SEGMENT_GRAPH_SEED};
     struct vindex *index = NULL;
     enum status status = vindex_hnsw.open(&slot->vectors, &params, body, &index, err);
     if (status != STATUS_OK) {

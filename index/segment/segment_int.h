@@ -17,14 +17,15 @@ struct index_ref {
 
 struct slot {
     struct vectors vectors;
-    atomic_uint present; /* points that have this vector */
-    atomic_uint dead;    /* rows whose point has gone or changed */
+    atomic_uint present;  /* points that have this vector */
+    atomic_uint dead;     /* rows whose point has gone or changed */
     pthread_mutex_t lock; /* guards index and spec */
     struct index_ref *index;
     struct vector_spec spec;
     atomic_uint built;       /* progress of the build under way */
     atomic_uint build_total; /* 0: none under way */
-    atomic_uint dead_at_build; /* rows that were dead when the graph was begun: they are not in it */
+    atomic_uint
+        dead_at_build; /* rows that were dead when the graph was begun: they are not in it */
 };
 
 struct segment {
@@ -40,7 +41,8 @@ struct segment {
     uint32_t slots_count;
     pthread_mutex_t schema_lock; /* guards schema */
     struct schema *schema;
-    struct hashmap *pending; /* offset -> struct pending, payloads not committed yet; the writer's */
+    struct hashmap
+        *pending; /* offset -> struct pending, payloads not committed yet; the writer's */
 };
 
 static inline atomic_uchar *live_at(const struct segment *segment, point_offset offset)

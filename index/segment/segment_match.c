@@ -1,5 +1,5 @@
-/* Which points does a filter accept? One point at a time (reading its payload), or all of a segment in one pass over the
- * payload rows, which lie in the order of offsets. */
+/* Which points does a filter accept? One point at a time (reading its payload), or all of a segment
+ * in one pass over the payload rows, which lie in the order of offsets. */
 #include "index/segment/segment_int.h"
 #include "storage/base/arena.h"
 #include "storage/kv/keys.h"
@@ -25,41 +25,48 @@ static bool has_vector(struct point_view *view, struct slice name)
     return false;
 }
 
-/* A point whose payload cannot be read any more (gone, or the disk failed) is seen as one without payload; it is dropped
- * later because it is not current, or the failure meets the request when the payload is read for the answer. */
+/* A point whose payload cannot be read any more (gone, or the disk failed) is seen as one without
+ * payload; it is dropped later because it is not current, or the failure meets the request when the
+ * payload is read for the answer. */
 static struct slice read_payload(struct point_view *view)
 {
     struct segment_point *point = (struct segment_point *)view;
     if (!view->payload_read) {
-        enum status (*read)(struct segment *, point_offset, struct arena *, struct slice *, struct error *) =
+        enum status (*read)(struct segment *, point_offset, struct arena *, struct slice *,
+                            struct error *) =
             point->pending ? segment_pending_payload : segment_payload;
         view->payload_read = true;
-        if (read(point->segment, point->offset, point->arena, &view->payload_text, NULL) != STATUS_OK) {
+        if (read(point->segment, point->offset, point->arena, &view->payload_text, NULL) !=
+            STATUS_OK) {
             view->payload_text = SLICE_LITERAL("{}");
         }
     }
     return view->payload_text;
 }
 
-static void point_at(struct segment_point *point, struct segment *segment, point_offset offset, struct arena *arena)
+static void point_at(struct segment_point *point, struct segment *segment, point_offset offset,
+                     struct arena *arena)
 {
     *point = (struct segment_point){
-        .view = {.id = segment_id(segment, offset), .payload = read_payload, .has_vector = has_vector},
+        .view = {.id = segment_id(segment, offset),
+                 .payload = read_payload,
+                 .has_vector = has_vector},
         .segment = segment,
         .arena = arena,
         .offset = offset,
     };
 }
 
-bool segment_check(struct segment *segment, const struct filter *filter, point_offset offset, struct arena *arena)
+bool segment_check(struct segment *segment, const struct filter *filter, point_offset offset,
+                   struct arena *arena)
 {
     struct segment_point point;
     point_at(&point, segment, offset, arena);
     return filter_check(filter, &point.view);
 }
 
-bool segment_check_pending(struct segment *segment, const struct filter *filter, point_offset offset,
-                           struct arena *arena)
+bool segment_check_pending(struct segment *segment, const struct filter *filter,
+                           point_offset offset, struct arena *arena)
 {
     struct segment_point point;
     point_at(&point, segment, offset, arena);
@@ -67,8 +74,8 @@ bool segment_check_pending(struct segment *segment, const struct filter *filter,
     return filter_check(filter, &point.view);
 }
 
-bool segment_check_payload(struct segment *segment, const struct filter *filter, point_offset offset,
-                           struct slice payload)
+bool segment_check_payload(struct segment *segment, const struct filter *filter,
+                           point_offset offset, struct slice payload)
 {
     struct segment_point point;
     point_at(&point, segment, offset, NULL);
@@ -79,7 +86,8 @@ bool segment_check_payload(struct segment *segment, const struct filter *filter,
 
 static bool is_cancelled(const atomic_bool *cancelled, point_offset offset)
 {
-    return cancelled && offset % CANCEL_CHECK_EVERY == 0 && atomic_load_explicit(cancelled, memory_order_relaxed);
+    return cancelled && offset % CANCEL_CHECK_EVERY == 0 &&
+           atomic_load_explicit(cancelled, memory_order_relaxed);
 }
 
 struct match {
@@ -88,14 +96,17 @@ struct match {
     bool pending;
 };
 
-/* Checks all live points below `count`, taking payloads from one cursor. A point that came after the cursor was opened has
- * no row there: its payload is read by itself. */
-static enum status match_all(struct segment *segment, const struct match *match, struct bitmap *out, struct error *err)
+/* Checks all live points below `count`, taking payloads from one cursor. A point that came after
+ * the cursor was opened has no row there: its payload is read by itself. */
+static enum status match_all(struct segment *segment, const struct match *match, struct bitmap *out,
+                             struct error *err)
 {
     struct key from = key_collection_begin(segment->collection);
     struct key to = key_collection_end(segment->collection);
-    struct kv_cursor *points = kv_cursor_open(segment->kv, KV_POINTS, key_slice(&from), key_slice(&to));
-    struct kv_cursor *payloads = kv_cursor_open(segment->kv, KV_PAYLOAD, key_slice(&from), key_slice(&to));
+    struct kv_cursor *points =
+        kv_cursor_open(segment->kv, KV_POINTS, key_slice(&from), key_slice(&to));
+    struct kv_cursor *payloads =
+        kv_cursor_open(segment->kv, KV_PAYLOAD, key_slice(&from), key_slice(&to));
     struct arena *arena = arena_create(0);
     enum status status = STATUS_OK;
     for (point_offset offset = 0; offset < out->bits; offset++) {
@@ -116,8 +127,10 @@ static enum status match_all(struct segment *segment, const struct match *match,
         if (match->pending && segment_is_pending(segment, offset)) {
             accepted = segment_check_pending(segment, match->filter, offset, arena);
             arena_reset(arena);
-        } else if (kv_cursor_valid(payloads) && key_offset_parse(kv_cursor_key(payloads)) == offset) {
-            accepted = segment_check_payload(segment, match->filter, offset, kv_cursor_value(payloads));
+        } else if (kv_cursor_valid(payloads) &&
+                   key_offset_parse(kv_cursor_key(payloads)) == offset) {
+            accepted =
+                segment_check_payload(segment, match->filter, offset, kv_cursor_value(payloads));
         } else if (kv_cursor_valid(points) && key_offset_parse(kv_cursor_key(points)) == offset) {
             accepted = segment_check_payload(segment, match->filter, offset, SLICE_LITERAL("{}"));
         } else {
@@ -141,22 +154,23 @@ static enum status match_all(struct segment *segment, const struct match *match,
 }
 
 /* Filters that name their points, or that do not look at payloads. */
-static enum status match_without_payload(struct segment *segment, const struct match *match, struct bitmap *out,
-                                         struct error *err)
+static enum status match_without_payload(struct segment *segment, const struct match *match,
+                                         struct bitmap *out, struct error *err)
 {
     for (point_offset offset = 0; offset < out->bits; offset++) {
         if (is_cancelled(match->cancelled, offset)) {
             return error_set(err, STATUS_CANCELLED, "cancelled");
         }
-        if (is_live(segment, offset) && segment_check_payload(segment, match->filter, offset, SLICE_LITERAL("{}"))) {
+        if (is_live(segment, offset) &&
+            segment_check_payload(segment, match->filter, offset, SLICE_LITERAL("{}"))) {
             bitmap_set(out, offset);
         }
     }
     return STATUS_OK;
 }
 
-static void match_ids(struct segment *segment, const struct match *match, const struct point_id *ids, size_t count,
-                      struct bitmap *out)
+static void match_ids(struct segment *segment, const struct match *match,
+                      const struct point_id *ids, size_t count, struct bitmap *out)
 {
     bool (*check)(struct segment *, const struct filter *, point_offset, struct arena *) =
         match->pending ? segment_check_pending : segment_check;
@@ -172,11 +186,12 @@ static void match_ids(struct segment *segment, const struct match *match, const 
     arena_destroy(arena);
 }
 
-static enum status find_matches(struct segment *segment, const struct match *match, struct bitmap *out,
-                                struct error *err)
+static enum status find_matches(struct segment *segment, const struct match *match,
+                                struct bitmap *out, struct error *err)
 {
     if (!bitmap_resize(out, segment_next_offset(segment))) {
-        return error_set(err, STATUS_INTERNAL, "no memory for a set of %u points", segment_next_offset(segment));
+        return error_set(err, STATUS_INTERNAL, "no memory for a set of %u points",
+                         segment_next_offset(segment));
     }
     const struct point_id *ids = NULL;
     size_t ids_count = 0;
@@ -190,15 +205,15 @@ static enum status find_matches(struct segment *segment, const struct match *mat
     return match_all(segment, match, out, err);
 }
 
-enum status segment_matches(struct segment *segment, const struct filter *filter, const atomic_bool *cancelled,
-                            struct bitmap *out, struct error *err)
+enum status segment_matches(struct segment *segment, const struct filter *filter,
+                            const atomic_bool *cancelled, struct bitmap *out, struct error *err)
 {
     struct match match = {.filter = filter, .cancelled = cancelled};
     return find_matches(segment, &match, out, err);
 }
 
-enum status segment_matches_pending(struct segment *segment, const struct filter *filter, struct bitmap *out,
-                                    struct error *err)
+enum status segment_matches_pending(struct segment *segment, const struct filter *filter,
+                                    struct bitmap *out, struct error *err)
 {
     struct match match = {.filter = filter, .pending = true};
     return find_matches(segment, &match, out, err);

@@ -1,12 +1,13 @@
 /* Searching one segment.
  *
- * Without a filter: the graph, then a scan of the tail that is not linked yet; or a scan of all where there is no graph,
- * the segment is small, or the client asked for exact results. With a filter: a sample estimates how many points it
- * accepts; if many, the graph is walked and points are checked on the way (each once); if few, all matches are collected
- * in one pass and scanned. A walk that finds fewer than asked falls back to the scan, so an answer is never short.
+ * Without a filter: the graph, then a scan of the tail that is not linked yet; or a scan of all
+ * where there is no graph, the segment is small, or the client asked for exact results. With a
+ * filter: a sample estimates how many points it accepts; if many, the graph is walked and points
+ * are checked on the way (each once); if few, all matches are collected in one pass and scanned. A
+ * walk that finds fewer than asked falls back to the scan, so an answer is never short.
  *
- * Writes run beside a search. A hit counts only if it is current when the search ends; if any was not, the search is
- * repeated, because the point's newer place may have been missed. */
+ * Writes run beside a search. A hit counts only if it is current when the search ends; if any was
+ * not, the search is repeated, because the point's newer place may have been missed. */
 #include "index/segment/segment_int.h"
 #include "storage/base/arena.h"
 #include "storage/base/assert.h"
@@ -83,7 +84,8 @@ static enum status scan(const struct slot *slot, const struct search_args *args,
             }
             filled = 0;
         }
-        if (args->cancelled && offset % 256 == 0 && atomic_load_explicit(args->cancelled, memory_order_relaxed)) {
+        if (args->cancelled && offset % 256 == 0 &&
+            atomic_load_explicit(args->cancelled, memory_order_relaxed)) {
             return error_set(err, STATUS_CANCELLED, "cancelled");
         }
     }
@@ -106,22 +108,25 @@ static double sample_selectivity(struct acceptance *a, point_offset count)
     return seen ? (double)accepted / (double)seen : 0;
 }
 
-static bool use_graph(const struct slot *slot, const struct index_ref *ref, const struct segment_search *search,
-                      point_offset linked)
+static bool use_graph(const struct slot *slot, const struct index_ref *ref,
+                      const struct segment_search *search, point_offset linked)
 {
-    uint64_t bytes = (uint64_t)atomic_load(&slot->present) * (slot->vectors.dim * element_size(slot->vectors.element));
+    uint64_t bytes = (uint64_t)atomic_load(&slot->present) *
+                     (slot->vectors.dim * element_size(slot->vectors.element));
     return ref && !search->exact && linked > 0 && bytes >= slot->spec.full_scan_threshold_kb * KB;
 }
 
 /* Decides how the filter is met; true: the graph may be used with *accept. */
-static enum status prepare_accept(struct acceptance *a, const struct segment_search *search, struct search_args *args,
-                                  struct accept *accept, bool *graph, struct error *err)
+static enum status prepare_accept(struct acceptance *a, const struct segment_search *search,
+                                  struct search_args *args, struct accept *accept, bool *graph,
+                                  struct error *err)
 {
     accept->ctx = a;
     if (!search->filter) {
         if (atomic_load(&a->slot->dead) > 0) {
             accept->test = accept_live;
-            accept->selectivity = (double)atomic_load(&a->slot->present) / (double)(args->count + 1);
+            accept->selectivity =
+                (double)atomic_load(&a->slot->present) / (double)(args->count + 1);
             args->accept = accept;
         }
         return STATUS_OK;
@@ -147,8 +152,8 @@ static enum status prepare_accept(struct acceptance *a, const struct segment_sea
 }
 
 static enum status search_graph(const struct index_ref *ref, const struct acceptance *a,
-                                const struct segment_search *search, struct search_args *args, struct topk *top,
-                                struct error *err)
+                                const struct segment_search *search, struct search_args *args,
+                                struct topk *top, struct error *err)
 {
     const struct vindex_kind *kind = ref->index->kind;
     point_offset linked = kind->linked(ref->index);
@@ -160,11 +165,12 @@ static enum status search_graph(const struct index_ref *ref, const struct accept
 }
 
 /* One pass; the hits are in `items`, nearest first. */
-static enum status search_once(struct segment *segment, const struct segment_search *search, struct scored *items,
-                               size_t *count, struct error *err)
+static enum status search_once(struct segment *segment, const struct segment_search *search,
+                               struct scored *items, size_t *count, struct error *err)
 {
     struct slot *slot = &segment->slots[search->slot];
-    struct acceptance a = {.segment = segment, .slot = slot, .filter = search->filter, .arena = arena_create(0)};
+    struct acceptance a = {
+        .segment = segment, .slot = slot, .filter = search->filter, .arena = arena_create(0)};
     struct accept accept = {.selectivity = 1};
     struct search_args args = {.query = search->query,
                                .limit = search->limit,
@@ -179,7 +185,8 @@ static enum status search_once(struct segment *segment, const struct segment_sea
     bool graph = use_graph(slot, ref, search, linked);
     bitmap_init(&a.matches);
     bitmap_init(&a.known);
-    enum status status = args.count ? prepare_accept(&a, search, &args, &accept, &graph, err) : STATUS_OK;
+    enum status status =
+        args.count ? prepare_accept(&a, search, &args, &accept, &graph, err) : STATUS_OK;
     if (status == STATUS_OK && graph) {
         status = search_graph(ref, &a, search, &args, &top, err);
         if (status == STATUS_OK && !search->indexed_only && top.count < search->limit &&
@@ -205,8 +212,8 @@ static enum status search_once(struct segment *segment, const struct segment_sea
     return status;
 }
 
-enum status segment_search(struct segment *segment, const struct segment_search *search, struct scored *items,
-                           size_t *count, struct error *err)
+enum status segment_search(struct segment *segment, const struct segment_search *search,
+                           struct scored *items, size_t *count, struct error *err)
 {
     ASSERT(search->slot < segment->slots_count);
     for (int attempt = 0;; attempt++) {
@@ -217,7 +224,7 @@ enum status segment_search(struct segment *segment, const struct segment_search 
         }
         size_t kept = 0;
         for (size_t i = 0; i < found; i++) {
-            if (segment_current(segment, items[i].point) ) {
+            if (segment_current(segment, items[i].point)) {
                 items[kept++] = items[i];
             }
         }

@@ -1,9 +1,10 @@
 /* Writing to a segment.
  *
- * The apply strand changes memory first and notes the storage rows in the command's batch; the caller commits the batch.
- * Order for readers: the new row and its vectors, then the id, then the end of the old row. Rows of vectors that a graph
- * may hold stay in storage after their point has gone, because a graph opened from its image walks over them; they are
- * removed when the graph is built anew.
+ * The apply strand changes memory first and notes the storage rows in the command's batch; the
+ * caller commits the batch. Order for readers: the new row and its vectors, then the id, then the
+ * end of the old row. Rows of vectors that a graph may hold stay in storage after their point has
+ * gone, because a graph opened from its image walks over them; they are removed when the graph is
+ * built anew.
  *
  * Point row in storage: version:8, id size:1, id bytes, count:2, slots:2 each (little endian). */
 #include "index/segment/segment_int.h"
@@ -60,8 +61,8 @@ bool segment_is_pending(struct segment *segment, point_offset offset)
     return hashmap_get(segment->pending, offset_slice(&offset)) != NULL;
 }
 
-enum status segment_pending_payload(struct segment *segment, point_offset offset, struct arena *arena, struct slice *out,
-                                    struct error *err)
+enum status segment_pending_payload(struct segment *segment, point_offset offset,
+                                    struct arena *arena, struct slice *out, struct error *err)
 {
     const struct pending *note = hashmap_get(segment->pending, offset_slice(&offset));
     if (note) {
@@ -103,7 +104,8 @@ static void put_point_row(struct segment *segment, struct kv_batch *batch, point
     buffer_deinit(&row);
 }
 
-static void put_payload_row(struct segment *segment, struct kv_batch *batch, point_offset offset, struct slice payload)
+static void put_payload_row(struct segment *segment, struct kv_batch *batch, point_offset offset,
+                            struct slice payload)
 {
     struct key key = key_payload(segment->collection, offset);
     remember_payload(segment, offset, payload);
@@ -115,7 +117,8 @@ static void put_payload_row(struct segment *segment, struct kv_batch *batch, poi
 }
 
 /* The vector at the offset no longer counts. */
-static void drop_vector(struct segment *segment, struct kv_batch *batch, point_offset offset, uint32_t slot_number)
+static void drop_vector(struct segment *segment, struct kv_batch *batch, point_offset offset,
+                        uint32_t slot_number)
 {
     struct slot *slot = &segment->slots[slot_number];
     if (!vectors_has(&slot->vectors, offset)) {
@@ -145,8 +148,9 @@ static void retire(struct segment *segment, struct kv_batch *batch, point_offset
     kv_delete(batch, KV_PAYLOAD, key_slice(&payload));
 }
 
-enum status segment_put(struct segment *segment, struct kv_batch *batch, uint64_t version, struct point_id id,
-                        const struct slice *vectors, struct slice payload, struct error *err)
+enum status segment_put(struct segment *segment, struct kv_batch *batch, uint64_t version,
+                        struct point_id id, const struct slice *vectors, struct slice payload,
+                        struct error *err)
 {
     point_offset offset = segment_next_offset(segment);
     if (offset == UINT32_MAX - 1) {
@@ -178,7 +182,8 @@ enum status segment_put(struct segment *segment, struct kv_batch *batch, uint64_
     put_point_row(segment, batch, offset);
     put_payload_row(segment, batch, offset, payload);
     uint8_t id_bytes[POINT_ID_KEY_BYTES];
-    struct key id_key = key_id(segment->collection, slice_of(id_bytes, point_id_encode(id, id_bytes)));
+    struct key id_key =
+        key_id(segment->collection, slice_of(id_bytes, point_id_encode(id, id_bytes)));
     kv_put(batch, KV_IDS, key_slice(&id_key), offset_slice(&offset));
     point_offset old = 0;
     if (id_map_put(&segment->ids, offset, &old)) {
@@ -191,7 +196,8 @@ void segment_delete(struct segment *segment, struct kv_batch *batch, point_offse
 {
     struct point_id id = segment_id(segment, offset);
     uint8_t id_bytes[POINT_ID_KEY_BYTES];
-    struct key id_key = key_id(segment->collection, slice_of(id_bytes, point_id_encode(id, id_bytes)));
+    struct key id_key =
+        key_id(segment->collection, slice_of(id_bytes, point_id_encode(id, id_bytes)));
     point_offset old = 0;
     bool removed = id_map_remove(&segment->ids, id, &old);
     ASSERT(removed && old == offset);
@@ -199,21 +205,22 @@ void segment_delete(struct segment *segment, struct kv_batch *batch, point_offse
     retire(segment, batch, offset);
 }
 
-static void touch(struct segment *segment, struct kv_batch *batch, uint64_t version, point_offset offset)
+static void touch(struct segment *segment, struct kv_batch *batch, uint64_t version,
+                  point_offset offset)
 {
     atomic_store_explicit(&row_at(segment, offset)->version, version, memory_order_relaxed);
     put_point_row(segment, batch, offset);
 }
 
-void segment_set_payload(struct segment *segment, struct kv_batch *batch, uint64_t version, point_offset offset,
-                         struct slice payload)
+void segment_set_payload(struct segment *segment, struct kv_batch *batch, uint64_t version,
+                         point_offset offset, struct slice payload)
 {
     touch(segment, batch, version, offset);
     put_payload_row(segment, batch, offset, payload);
 }
 
-void segment_delete_vectors(struct segment *segment, struct kv_batch *batch, uint64_t version, point_offset offset,
-                            const uint32_t *slots, size_t count)
+void segment_delete_vectors(struct segment *segment, struct kv_batch *batch, uint64_t version,
+                            point_offset offset, const uint32_t *slots, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         drop_vector(segment, batch, offset, slots[i]);
