@@ -167,7 +167,23 @@ enum status filter_compile(const Qdrant__Filter *wire, const struct filter_limit
         *out = NULL;
         return STATUS_OK;
     }
-    return compile_filter(&compiler, wire, out);
+    enum status status = compile_filter(&compiler, wire, out);
+    if (status != STATUS_OK || !*out) {
+        return status;
+    }
+    /* Packing walks the message by recursion: safe only now that its depth is known. */
+    size_t size = qdrant__filter__get_packed_size(wire);
+    uint8_t *key = compiler_alloc(&compiler, size, 1);
+    if (!key) {
+        return STATUS_TOO_LARGE;
+    }
+    (*out)->key = slice_of(key, qdrant__filter__pack(wire, key));
+    return STATUS_OK;
+}
+
+struct slice filter_key(const struct filter *filter)
+{
+    return filter->key;
 }
 
 struct json_view checker_payload(struct checker *checker)

@@ -26,6 +26,8 @@ struct filter_limits {
 enum status filter_compile(const Qdrant__Filter *wire, const struct filter_limits *limits, struct arena *arena,
                            struct filter **out, struct error *err);
 bool filter_check(const struct filter *filter, struct point_view *point); /* NULL filter: true */
+/* Bytes that are equal for filters that were written alike: a key for remembered answers. */
+struct slice filter_key(const struct filter *filter);
 bool filter_needs_payload(const struct filter *filter);
 /* When the filter can only accept some known ids (a has_id in `must`), their list; else false. */
 bool filter_ids(const struct filter *filter, const struct point_id **ids, size_t *count);

@@ -42,6 +42,7 @@ struct filter {
     uint64_t min_count;
     bool has_min_should;
     bool needs_payload;
+    struct slice key; /* of the outermost filter; see filter_key */
 };
 
 extern const struct cond_kind cond_has_id_kind;
