@@ -715,7 +715,10 @@ void fault_fs_put(struct fault_fs *fs, const char *path, struct slice data)
     struct inode *inode = inode_create();
     buffer_append_slice(&inode->now, data);
     inode_sync(inode);
+    char folder[PATH_MAX];
+    folder_of(normal, folder);
     pthread_mutex_lock(&fs->lock);
+    keep_changes_of(fs, folder); /* an older change of this name must not come back later */
     names_set(&fs->now, normal, inode);
     names_set(&fs->durable, normal, inode);
     inode_unref(inode);
