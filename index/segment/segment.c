@@ -46,6 +46,7 @@ enum status segment_open(const struct segment_options *options, struct segment *
     segment->index_path = mem_strdup(options->index_path);
     segment->build_threads = options->build_threads;
     segment->pending = hashmap_create();
+    match_cache_init(&segment->matches);
     segment->schema = schema_ref((struct schema *)options->schema);
     ASSERT(pthread_mutex_init(&segment->schema_lock, NULL) == 0);
     id_map_init(&segment->ids, &segment->points);
@@ -81,6 +82,7 @@ void segment_close(struct segment *segment)
     }
     segment_committed(segment);
     hashmap_destroy(segment->pending);
+    match_cache_deinit(&segment->matches);
     id_map_deinit(&segment->ids);
     blocks_deinit(&segment->points);
     blocks_deinit(&segment->live);

@@ -1,6 +1,7 @@
 /* Shared inside the segment's files only. */
 #pragma once
 #include "index/segment/id_map.h"
+#include "index/segment/match_cache.h"
 #include "index/segment/segment.h"
 #include "storage/base/bitmap.h"
 #include "storage/base/hashmap.h"
@@ -66,6 +67,8 @@ static inline size_t vector_bytes(const struct slot *slot)
 enum status segment_load(struct segment *segment, struct error *err);
 /* segment_write.c */
 enum status segment_grow(struct segment *segment, point_offset count, struct error *err);
+/* Was the filter seen before? Notes that it was. */
+bool segment_knows_filter(struct segment *segment, const struct filter *filter);
 bool segment_is_pending(struct segment *segment, point_offset offset);
 /* segment_build.c */
 struct index_ref *slot_pin(struct slot *slot); /* NULL: no graph */

@@ -94,6 +94,7 @@ struct match {
     const struct filter *filter;
     const atomic_bool *cancelled;
     bool pending;
+    point_offset from; /* matches below are known already */
 };
 
 /* Checks all live points below `count`, taking payloads from one cursor. A point that came after
@@ -101,7 +102,7 @@ struct match {
 static enum status match_all(struct segment *segment, const struct match *match, struct bitmap *out,
                              struct error *err)
 {
-    struct key from = key_collection_begin(segment->collection);
+    struct key from = key_point(segment->collection, match->from); /* as key_payload */
     struct key to = key_collection_end(segment->collection);
     struct kv_cursor *points =
         kv_cursor_open(segment->kv, KV_POINTS, key_slice(&from), key_slice(&to));
@@ -109,7 +110,7 @@ static enum status match_all(struct segment *segment, const struct match *match,
         kv_cursor_open(segment->kv, KV_PAYLOAD, key_slice(&from), key_slice(&to));
     struct arena *arena = arena_create(0);
     enum status status = STATUS_OK;
-    for (point_offset offset = 0; offset < out->bits; offset++) {
+    for (point_offset offset = match->from; offset < out->bits; offset++) {
         if (is_cancelled(match->cancelled, offset)) {
             status = error_set(err, STATUS_CANCELLED, "cancelled");
             break;
@@ -186,35 +187,108 @@ static void match_ids(struct segment *segment, const struct match *match,
     arena_destroy(arena);
 }
 
-static enum status find_matches(struct segment *segment, const struct match *match,
-                                struct bitmap *out, struct error *err)
+/* Takes over what is remembered of the filter; *from: where checking must go on. */
+static void recall_matches(struct segment *segment, const struct match_entry *entry,
+                           struct bitmap *out, point_offset *from)
 {
-    if (!bitmap_resize(out, segment_next_offset(segment))) {
-        return error_set(err, STATUS_INTERNAL, "no memory for a set of %u points",
-                         segment_next_offset(segment));
+    size_t upto = entry->upto < out->bits ? entry->upto : out->bits;
+    for (size_t i = bitmap_next(&entry->bits, 0); i < upto; i = bitmap_next(&entry->bits, i + 1)) {
+        if (is_live(segment, (point_offset)i)) {
+            bitmap_set(out, i);
+        }
     }
+    *from = (point_offset)upto;
+}
+
+static void remember_matches(struct segment *segment, struct slice key, uint64_t epoch,
+                             const struct bitmap *matches)
+{
+    struct bitmap copy;
+    bitmap_init(&copy);
+    if (bitmap_resize(&copy, matches->bits)) { /* no memory: not remembered */
+        bitmap_or(&copy, matches);
+        match_cache_put(&segment->matches, key, epoch, (point_offset)matches->bits, &copy);
+    }
+    bitmap_deinit(&copy);
+}
+
+/* A pass over the payloads, less what is remembered of an earlier one. */
+static enum status match_remembered(struct segment *segment, const struct filter *filter,
+                                    const atomic_bool *cancelled, struct bitmap *out,
+                                    struct error *err)
+{
+    struct match match = {.filter = filter, .cancelled = cancelled};
+    uint64_t epoch = match_cache_epoch(&segment->matches);
+    struct match_entry *entry = match_cache_get(&segment->matches, filter_key(filter));
+    if (entry) {
+        recall_matches(segment, entry, out, &match.from);
+        match_entry_unref(entry);
+    }
+    bool refresh = out->bits - match.from > out->bits / 8;
+    enum status status = match_all(segment, &match, out, err);
+    if (status == STATUS_OK && refresh) {
+        remember_matches(segment, filter_key(filter), epoch, out);
+    }
+    return status;
+}
+
+static bool match_cheaply(struct segment *segment, const struct match *match, struct bitmap *out,
+                          enum status *status, struct error *err)
+{
     const struct point_id *ids = NULL;
     size_t ids_count = 0;
     if (match->filter && filter_ids(match->filter, &ids, &ids_count)) {
         match_ids(segment, match, ids, ids_count, out);
-        return STATUS_OK;
+        *status = STATUS_OK;
+        return true;
     }
     if (!match->filter || !filter_needs_payload(match->filter)) {
-        return match_without_payload(segment, match, out, err);
+        *status = match_without_payload(segment, match, out, err);
+        return true;
     }
-    return match_all(segment, match, out, err);
+    return false;
+}
+
+static enum status make_room(const struct segment *segment, struct bitmap *out, struct error *err)
+{
+    return bitmap_resize(out, segment_next_offset(segment))
+               ? STATUS_OK
+               : error_set(err, STATUS_INTERNAL, "no memory for a set of %u points",
+                           segment_next_offset(segment));
 }
 
 enum status segment_matches(struct segment *segment, const struct filter *filter,
                             const atomic_bool *cancelled, struct bitmap *out, struct error *err)
 {
     struct match match = {.filter = filter, .cancelled = cancelled};
-    return find_matches(segment, &match, out, err);
+    enum status status = make_room(segment, out, err);
+    if (status != STATUS_OK || match_cheaply(segment, &match, out, &status, err)) {
+        return status;
+    }
+    return match_remembered(segment, filter, cancelled, out, err);
 }
 
 enum status segment_matches_pending(struct segment *segment, const struct filter *filter,
                                     struct bitmap *out, struct error *err)
 {
     struct match match = {.filter = filter, .pending = true};
-    return find_matches(segment, &match, out, err);
+    enum status status = make_room(segment, out, err);
+    if (status != STATUS_OK || match_cheaply(segment, &match, out, &status, err)) {
+        return status;
+    }
+    return match_all(segment, &match, out, err);
+}
+
+bool segment_knows_filter(struct segment *segment, const struct filter *filter)
+{
+    struct bitmap none;
+    struct match_entry *entry = match_cache_get(&segment->matches, filter_key(filter));
+    if (entry) {
+        match_entry_unref(entry);
+        return true;
+    }
+    bitmap_init(&none);
+    match_cache_put(&segment->matches, filter_key(filter), match_cache_epoch(&segment->matches), 0,
+                    &none);
+    return false;
 }

@@ -116,39 +116,64 @@ static bool use_graph(const struct slot *slot, const struct index_ref *ref,
     return ref && !search->exact && linked > 0 && bytes >= slot->spec.full_scan_threshold_kb * KB;
 }
 
-/* Decides how the filter is met; true: the graph may be used with *accept. */
-static enum status prepare_accept(struct acceptance *a, const struct segment_search *search,
-                                  struct search_args *args, struct accept *accept, bool *graph,
-                                  struct error *err)
+/* Without a filter: only points that have gone need a look. */
+static void prepare_unfiltered(const struct acceptance *a, struct search_args *args,
+                               struct accept *accept)
 {
-    accept->ctx = a;
-    if (!search->filter) {
-        if (atomic_load(&a->slot->dead) > 0) {
-            accept->test = accept_live;
-            accept->selectivity =
-                (double)atomic_load(&a->slot->present) / (double)(args->count + 1);
-            args->accept = accept;
-        }
-        return STATUS_OK;
+    if (atomic_load(&a->slot->dead) > 0) {
+        accept->test = accept_live;
+        accept->selectivity =
+            (double)atomic_load(&a->slot->present) / (double)((uint64_t)args->count + 1);
+        args->accept = accept;
     }
-    args->accept = accept;
+}
+
+/* May the points be checked while the graph is walked? Pays when many match; a filter that comes
+ * again is better collected once and remembered. */
+static enum status try_lazily(struct acceptance *a, const struct search_args *args,
+                              struct accept *accept, bool *lazily, struct error *err)
+{
     const struct point_id *ids = NULL;
     size_t ids_count = 0;
-    if (*graph && !filter_ids(search->filter, &ids, &ids_count)) {
-        if (!bitmap_resize(&a->known, args->count) || !bitmap_resize(&a->matches, args->count)) {
-            return error_set(err, STATUS_INTERNAL, "no memory for a set of %u points", args->count);
-        }
-        accept->test = accept_lazily;
-        accept->selectivity = sample_selectivity(a, args->count);
-        if (accept->selectivity >= WALK_SELECTIVITY_MIN) {
-            return STATUS_OK;
-        }
+    *lazily = false;
+    if (filter_ids(a->filter, &ids, &ids_count) || segment_knows_filter(a->segment, a->filter)) {
+        return STATUS_OK;
+    }
+    if (!bitmap_resize(&a->known, args->count) || !bitmap_resize(&a->matches, args->count)) {
+        return error_set(err, STATUS_INTERNAL, "no memory for a set of %u points", args->count);
+    }
+    accept->test = accept_lazily;
+    accept->selectivity = sample_selectivity(a, args->count);
+    *lazily = accept->selectivity >= WALK_SELECTIVITY_MIN;
+    if (!*lazily) {
         bitmap_deinit(&a->matches);
         bitmap_init(&a->matches);
     }
-    *graph = false;
+    return STATUS_OK;
+}
+
+/* Decides how the filter is met; *graph stays true when the graph may be used with args->accept. */
+static enum status prepare_filtered(struct acceptance *a, const struct index_ref *ref,
+                                    struct search_args *args, struct accept *accept, bool *graph,
+                                    struct error *err)
+{
+    enum status status = STATUS_OK;
+    bool lazily = false;
+    args->accept = accept;
+    if (*graph) {
+        status = try_lazily(a, args, accept, &lazily, err);
+    }
+    if (status != STATUS_OK || lazily) {
+        return status;
+    }
     accept->test = accept_match;
-    return segment_matches(a->segment, search->filter, search->cancelled, &a->matches, err);
+    status = segment_matches(a->segment, a->filter, args->cancelled, &a->matches, err);
+    if (status == STATUS_OK && *graph) {
+        size_t matches = bitmap_count(&a->matches);
+        accept->selectivity = (double)matches / (double)((uint64_t)args->count + 1);
+        *graph = ref->index->kind->cost(ref->index, args) < (double)matches;
+    }
+    return status;
 }
 
 static enum status search_graph(const struct index_ref *ref, const struct acceptance *a,
@@ -171,7 +196,7 @@ static enum status search_once(struct segment *segment, const struct segment_sea
     struct slot *slot = &segment->slots[search->slot];
     struct acceptance a = {
         .segment = segment, .slot = slot, .filter = search->filter, .arena = arena_create(0)};
-    struct accept accept = {.selectivity = 1};
+    struct accept accept = {.ctx = &a, .selectivity = 1};
     struct search_args args = {.query = search->query,
                                .limit = search->limit,
                                .effort = search->ef,
@@ -185,8 +210,12 @@ static enum status search_once(struct segment *segment, const struct segment_sea
     bool graph = use_graph(slot, ref, search, linked);
     bitmap_init(&a.matches);
     bitmap_init(&a.known);
-    enum status status =
-        args.count ? prepare_accept(&a, search, &args, &accept, &graph, err) : STATUS_OK;
+    enum status status = STATUS_OK;
+    if (!search->filter) {
+        prepare_unfiltered(&a, &args, &accept);
+    } else if (args.count) {
+        status = prepare_filtered(&a, ref, &args, &accept, &graph, err);
+    }
     if (status == STATUS_OK && graph) {
         status = search_graph(ref, &a, search, &args, &top, err);
         if (status == STATUS_OK && !search->indexed_only && top.count < search->limit &&

@@ -46,6 +46,10 @@ void segment_committed(struct segment *segment)
     size_t cursor = 0;
     struct slice key;
     void *note = NULL;
+    if (segment->edited) {
+        match_cache_invalidate(&segment->matches);
+        segment->edited = false;
+    }
     if (hashmap_count(segment->pending) == 0) {
         return;
     }
@@ -208,6 +212,8 @@ void segment_delete(struct segment *segment, struct kv_batch *batch, point_offse
 static void touch(struct segment *segment, struct kv_batch *batch, uint64_t version,
                   point_offset offset)
 {
+    match_cache_invalidate(&segment->matches);
+    segment->edited = true;
     atomic_store_explicit(&row_at(segment, offset)->version, version, memory_order_relaxed);
     put_point_row(segment, batch, offset);
 }
