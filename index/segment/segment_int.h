@@ -42,6 +42,8 @@ struct segment {
     uint32_t slots_count;
     pthread_mutex_t schema_lock; /* guards schema */
     struct schema *schema;
+    struct match_cache matches;
+    bool edited; /* this command changed something in place; the writer's */
     struct hashmap
         *pending; /* offset -> struct pending, payloads not committed yet; the writer's */
 };
