@@ -22,14 +22,18 @@ _Noreturn static void die(size_t size)
     abort();
 }
 
+/* A larger request is a damaged or hostile size, never a need. The sanitizers' allocators end the
+ * process for such sizes where others return NULL, so it is refused before they see it. */
+static const size_t TRY_SIZE_MAX = (size_t)1 << 39;
+
 void *mem_try_alloc(size_t size)
 {
-    return malloc(size ? size : 1);
+    return size <= TRY_SIZE_MAX ? malloc(size ? size : 1) : NULL;
 }
 
 void *mem_try_realloc(void *ptr, size_t size)
 {
-    return realloc(ptr, size ? size : 1);
+    return size <= TRY_SIZE_MAX ? realloc(ptr, size ? size : 1) : NULL;
 }
 
 void *mem_alloc(size_t size)
