@@ -12,7 +12,7 @@ struct slice {
 
 static inline struct slice slice_of(const void *data, size_t size)
 {
-    return (struct slice){.data = data, .size = size};
+    return (struct slice){.data = (const uint8_t *)data, .size = size};
 }
 static inline struct slice slice_text(const char *text)
 {
