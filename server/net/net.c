@@ -10,6 +10,7 @@
  *
  * Threads: net_* are called by the thread that opened; the rest runs on the loops. Failures: at
  * opening only; when the process has no file descriptors left, accepting rests for a moment. */
+#define _GNU_SOURCE /* accept4 */
 #include "server/net/net.h"
 
 #include "server/net/net_int.h"
