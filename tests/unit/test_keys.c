@@ -1,11 +1,11 @@
 /* Keys of the store: the bytes of the format, order, ranges. */
-/* clang-format off: cmocka.h needs the others before it. */
-#include <cmocka.h>
+/* clang-format off */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <cmocka.h> /* needs those above */
 /* clang-format on */
 
 #include "storage/base/random.h"
