@@ -1,6 +1,10 @@
 # Sagitta: one non-recursive Makefile. `make help` lists the targets.
 VERSION := 0.1.0
 BUILD_ROOT ?= build
+JOBS ?= $(shell nproc 2>/dev/null || echo 1)
+ifeq ($(filter -j% --jobs%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(JOBS)
+endif
 SAN ?=
 VARIANT := $(if $(SAN),$(SAN),release)
 BUILD ?= $(BUILD_ROOT)/$(VARIANT)
@@ -24,7 +28,7 @@ SAN_FLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SAN_FLAGS_tsan := -fsanitize=thread
 SAN_FLAGS := $(SAN_FLAGS_$(SAN))
 FORTIFY := $(if $(SAN),,-D_FORTIFY_SOURCE=2)
-CFLAGS_ALL := -std=gnu17 $(OPT) $(FORTIFY) $(WARNINGS) $(SAN_FLAGS) -I. -I$(BUILD_ROOT)/gen -DSAGITTA_VERSION=\"$(VERSION)\" \
+CFLAGS_ALL = -std=gnu17 $(OPT) $(FORTIFY) $(WARNINGS) $(SAN_FLAGS) -I. -I$(BUILD_ROOT)/gen -DSAGITTA_VERSION=\"$(VERSION)\" \
               $(PKG_CFLAGS) $(CFLAGS)
 CXXFLAGS_ALL := -std=c++17 $(OPT) $(FORTIFY) -Wall -Wextra -fno-exceptions -fno-rtti $(SAN_FLAGS) -I. $(PKG_CFLAGS) $(CXXFLAGS)
 LDFLAGS_ALL := $(SAN_FLAGS) $(LDFLAGS)
@@ -32,14 +36,17 @@ LDFLAGS_ALL := $(SAN_FLAGS) $(LDFLAGS)
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o) $(CXX_SOURCES:%.cc=$(BUILD)/%.cc.o)
 UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 
+# `make SAN=asan` leaves build/asan/sagitta and does not touch build/sagitta.
+SERVER := $(if $(SAN),$(BUILD)/sagitta,$(BUILD_ROOT)/sagitta)
+
 .PHONY: all
-all: build/sagitta ## build the server at build/sagitta
+all: $(SERVER) ## build the server at build/sagitta (SAN=asan or tsan: build/SAN/sagitta)
 
 include proto/gen.mk
 include tests/tests.mk
 
-build/sagitta: $(BUILD)/sagitta
-	@mkdir -p build && ln -sf $(VARIANT)/sagitta $@
+$(BUILD_ROOT)/sagitta: $(BUILD)/sagitta
+	@ln -sf $(VARIANT)/sagitta $@
 
 $(BUILD)/sagitta: $(BUILD)/server/main.o $(LIB_OBJECTS) $(GEN_OBJECTS) $(LLHTTP_OBJECT)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
@@ -52,7 +59,12 @@ $(BUILD)/%.cc.o: %.cc
 	@mkdir -p $(@D)
 	$(CCACHE) $(CXX) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-# llhttp: the distribution ships its generated sources, not a library. Strict mode refuses request smuggling.
+# llhttp: some distributions have the library, others only its generated sources. Built here it is in strict mode,
+# which newer versions always are: loose mode lets smuggled requests through.
+ifeq ($(shell pkg-config --exists libllhttp 2>/dev/null && echo yes),yes)
+PKG_CFLAGS += $(shell pkg-config --cflags libllhttp)
+PKG_LIBS += $(shell pkg-config --libs libllhttp)
+else
 LLHTTP_DIR ?= /usr/share/llhttp
 LLHTTP_INCLUDE ?= /usr/share/include/llhttp
 LLHTTP_OBJECT := $(BUILD)/llhttp.o
@@ -61,7 +73,37 @@ $(LLHTTP_OBJECT):
 	cat $(LLHTTP_DIR)/api.c $(LLHTTP_DIR)/http.c $(LLHTTP_DIR)/llhttp.c > $(@D)/llhttp_all.c
 	$(CCACHE) $(CC) -O2 -w $(SAN_FLAGS) -DLLHTTP_STRICT_MODE=1 -I$(LLHTTP_INCLUDE) -c -o $@ $(@D)/llhttp_all.c
 $(BUILD)/server/http/%.o: CFLAGS += -isystem $(LLHTTP_INCLUDE)
+endif
 $(BUILD)/index/kernel/%.o: CFLAGS += -O3 -ffp-contract=fast
+
+# One list of packages, packages.txt, for this and for docker/Dockerfile.
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
+.PHONY: deps deps-build run
+deps: ## install what is missing to build and test (Debian, Ubuntu; sudo when not root)
+	@missing="$$(docker/packages.sh --missing build test)"; if [ -n "$${missing% }" ]; then \
+	    $(SUDO) apt-get update -q && \
+	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+	        $$(docker/packages.sh --missing build test); fi
+
+deps-build:
+	@missing="$$(docker/packages.sh --missing build)"; if [ -n "$${missing% }" ]; then \
+	    $(SUDO) apt-get update -q && \
+	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+	        $$(docker/packages.sh --missing build); fi
+
+run: deps-build ## install what is missing, build, serve on 127.0.0.1:6333 with the data in ./data
+	@$(MAKE) --no-print-directory all
+	@exec $(SERVER)
+
+.PHONY: demo
+demo: ## load real word vectors, query them, print recall, latency and rate (WORDS=20000: a part)
+	@$(MAKE) --no-print-directory deps-build
+	@$(MAKE) --no-print-directory all
+	@demo/run.sh
+
+.PHONY: docker-test
+docker-test: all ## walk the steps of docker/Dockerfile in a debootstrap folder (root; no Docker needed)
+	docker/test_rootfs.sh
 
 .PHONY: clean help
 clean: ## remove everything that was built
