@@ -110,7 +110,7 @@ static void *block_cut(struct block *block, size_t size, size_t align)
 static struct block *arena_grow(struct arena *arena, size_t size)
 {
     size_t needed;
-    if (__builtin_add_overflow(size, (size_t)(ALIGN_MAX + GAP_SIZE), &needed) ||
+    if (__builtin_add_overflow(size, (size_t)ALIGN_MAX + GAP_SIZE, &needed) ||
         needed > SIZE_MAX - sizeof(struct block)) {
         return NULL;
     }

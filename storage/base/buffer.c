@@ -112,22 +112,16 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
     va_copy(again, args);
     int size = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    if (size < 0) {
-        buffer->failed = true;
-    } else if (buffer->bytes_max && (size_t)size > buffer->bytes_max - buffer->size) {
+    bool over = size < 0 || (buffer->bytes_max && (size_t)size > buffer->bytes_max - buffer->size);
+    /* The end mark needs a byte that is not part of the text and does not count against the limit.
+     */
+    size_t needed = buffer->size + (size_t)(size < 0 ? 0 : size) + 1;
+    if (buffer->failed || over || (needed > buffer->capacity && !grow(buffer, needed))) {
         buffer->failed = true;
     } else {
-        /* The end mark needs a byte that is not part of the text and does not count against the
-         * limit. */
-        size_t needed = buffer->size + (size_t)size + 1;
-        if (!buffer->failed && needed > buffer->capacity && !grow(buffer, needed)) {
-            buffer->failed = true;
-        }
-        if (!buffer->failed) {
-            char *to = (char *)buffer->data + buffer->size;
-            (void)vsnprintf(to, (size_t)size + 1, format, again);
-            buffer->size += (size_t)size;
-        }
+        char *to = (char *)buffer->data + buffer->size;
+        (void)vsnprintf(to, (size_t)size + 1, format, again);
+        buffer->size += (size_t)size;
     }
     va_end(again);
 }

@@ -82,7 +82,7 @@ FNR == 1 {
     for (key in allowed) if (under(file, key) && length(key) > length(module)) module = key
     is_test = starts_with(file, "tests/")
     if (module == "") report(1, "layers", "layers.txt has no module for this file")
-    if (file ~ /\.(c|cc)$/ && $0 !~ /^\/\*/) report(1, "head-comment", "the file does not open with a comment")
+    if (file ~ /\.(c|cc)$/ && $0 !~ /^\/[*\/]/) report(1, "head-comment", "the file does not open with a comment")
 }
 
 { lines = FNR; raw = $0; code = strip($0) }
@@ -100,7 +100,8 @@ code ~ /^\}/ && body_start {
 }
 
 code ~ /^#[ ]*pragma[ ]+once/ { pragma = 1 }
-code ~ /(^|[^a-zA-Z0-9_])typedef[ ]+(struct|union|enum)([^a-zA-Z0-9_]|$)/ {
+# A name for a pointer to a function is fine, whatever the function returns.
+code ~ /(^|[^a-zA-Z0-9_])typedef[ ]+(struct|union|enum)([^a-zA-Z0-9_]|$)/ && code !~ /\(\*/ {
     report(FNR, "typedef", "tags are used without typedef")
 }
 # C++ is only written to reach libraries, whose tags have other rules.

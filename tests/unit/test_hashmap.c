@@ -4,6 +4,7 @@
 #include "tests/lib/unit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { SEED = 3, KEYS_COUNT = 3000 };
@@ -31,8 +32,7 @@ static void check_all(const struct hashmap *map, void *const *model)
     while (hashmap_next(map, &cursor, &key, &value)) {
         char text[32] = {0};
         memcpy(text, key.data, key.size);
-        size_t number;
-        assert_int_equal(sscanf(text, "key-%zu", &number), 1);
+        size_t number = strtoul(text + 4, NULL, 10);
         assert_true(number < KEYS_COUNT && !seen[number]);
         seen[number] = true;
         assert_ptr_equal(value, model[number]);
