@@ -1,4 +1,4 @@
-# Test targets. `make unit T=test_arena` runs one unit test; `make unit` runs all.
+# Test targets. `make unit T=test_arena` runs one unit test; `make unit` runs all; `make test` is tests/run.sh.
 UNIT_BINARIES := $(UNIT_TESTS:%=$(BUILD)/tests/unit/%)
 LIB_ARCHIVE := $(BUILD)/libsagitta.a
 
@@ -11,6 +11,35 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TEST_LIB) $(LIB_ARCHIVE)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka $(PKG_LIBS)
 .PRECIOUS: $(BUILD)/tests/unit/%.o
 
-.PHONY: unit
+# The unit tests whose subject has threads: what make test runs under the thread sanitizer.
+THREADED := $(filter $(UNIT_TESTS),$(shell grep -lE 'pthread\.h|mailbox\.h|replica\.h|engine\.h|worker\.h|log\.h|pool\.h' \
+              tests/unit/*.c 2>/dev/null | sed 's,.*/,,; s,\.c$$,,'))
+
+.PHONY: unit unit-build unit-threads
 unit: $(if $(T),$(T:%=$(BUILD)/tests/unit/%),$(UNIT_BINARIES)) ## run the unit tests (T=test_x for one)
-	@for t in $^; do echo "== $$t"; $$t || exit 1; done
+	@failed=0; for t in $^; do echo "== $$t"; $$t || failed=1; done; exit $$failed
+
+unit-threads:
+	@$(MAKE) --no-print-directory unit T="$(THREADED)"
+
+.PHONY: test api kill differential lint
+test: ## set up and run everything that a change must pass
+	@tests/run.sh
+
+TEST_ENV = SAGITTA_BIN=$(abspath $(SERVER))
+api: $(SERVER) ## run the API tests in Python and JavaScript (A=test_errors.py for one file)
+	@tests/run.sh tools && cd tests/api && $(TEST_ENV) $(abspath $(BUILD_ROOT))/venv/bin/pytest -q $(A) \
+	    $(if $(A),,&& cd js && $(TEST_ENV) $(abspath $(BUILD_ROOT))/venv/bin/run-node --test)
+
+kill: $(SERVER) ## kill the server 100 times in the middle of writes and check it each time (N=100)
+	@tests/run.sh tools && $(TEST_ENV) $(abspath $(BUILD_ROOT))/venv/bin/python -u tests/fault/kill_test.py $(or $(N),100)
+
+differential: $(SERVER) ## random operations here and on the client's in-memory mode (SAGITTA_SEED, SAGITTA_STEPS)
+	@tests/run.sh tools && cd tests/api && $(TEST_ENV) $(abspath $(BUILD_ROOT))/venv/bin/pytest -q -s test_differential.py
+
+CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-14) $(shell command -v clang-format))
+lint: ## check layout, layers, words and sizes (tests/lint), and the format
+	@tests/lint/lint.sh
+	@git ls-files '*.c' '*.h' '*.cc' | xargs $(CLANG_FORMAT) --dry-run -Werror
+
+include $(wildcard tests/fuzz/fuzz.mk tests/bench/bench.mk)
