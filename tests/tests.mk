@@ -11,6 +11,9 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TEST_LIB) $(LIB_ARCHIVE)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka $(PKG_LIBS)
 .PRECIOUS: $(BUILD)/tests/unit/%.o
 
+# Libraries that are not built with the sanitizers.
+export TSAN_OPTIONS ?= suppressions=$(abspath tests/lib/tsan.supp)
+
 # The unit tests whose subject has threads: what make test runs under the thread sanitizer.
 THREADED := $(filter $(UNIT_TESTS),$(shell grep -lE 'pthread\.h|mailbox\.h|replica\.h|engine\.h|worker\.h|log\.h|pool\.h' \
               tests/unit/*.c 2>/dev/null | sed 's,.*/,,; s,\.c$$,,'))

@@ -37,7 +37,8 @@ struct slice command_create(struct arena *arena, const char *name, uint32_t dim,
     optimizers._deleted_threshold_case =
         QDRANT__OPTIMIZERS_CONFIG_DIFF___DELETED_THRESHOLD_DELETED_THRESHOLD;
     optimizers.deleted_threshold = 0.2;
-    Qdrant__CreateCollection config = QDRANT__CREATE_COLLECTION__INIT;
+    Qdrant__CreateCollection config;
+    qdrant__create_collection__init(&config);
     config.vectors_config = &vectors;
     config.hnsw_config = &hnsw;
     config.optimizers_config = &optimizers;

@@ -5,12 +5,9 @@
 #include "storage/base/file.h"
 #include "storage/base/random.h"
 #include "tests/lib/commands.h"
+#include "tests/lib/unit.h"
 
-#include <cmocka.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
