@@ -137,8 +137,8 @@ raw ~ /^[ ]*#[ ]*include[ ]+"/ && !in_comment {
     sub(/^[^"]*"/, "", target); sub(/".*/, "", target)
     folder = FILENAME; sub(/\/[^\/]*$/, "", folder)
     if (target ~ /\.pb-c\.h$/) target = "*.pb-c.h"
-    else if (target !~ /\//) report(FNR, "include", "\"" target "\" is not a path from the root")
-    if (allowed[module] !~ /ALL/ && module != "" && !under(target, module) && !under_any(target, allowed[module]))
+    if (target !~ /[\/*]/) report(FNR, "include", "\"" target "\" is not a path from the root")
+    else if (module != "" && allowed[module] !~ /ALL/ && !under(target, module) && !under_any(target, allowed[module]))
         report(FNR, "layers", module " may not include " target)
     if (target ~ /_int\.h$/ && !starts_with(target, folder "/") && !is_test && !under_any(FILENAME, friends[target]))
         report(FNR, "private", target " is for its own folder")

@@ -99,9 +99,9 @@ static void test_defer_order(void **state)
     (void)state;
     struct trace trace = {0};
     struct arena *arena = arena_create(0);
-    for (char letter = 'a'; letter <= 'c'; letter++) {
+    for (const char *letter = "abc"; *letter; letter++) {
         struct note *note = arena_new(arena, struct note);
-        *note = (struct note){.trace = &trace, .letter = letter};
+        *note = (struct note){.trace = &trace, .letter = *letter};
         assert_true(arena_defer(arena, write_letter, note));
     }
     arena_reset(arena);
