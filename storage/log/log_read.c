@@ -40,10 +40,11 @@ static enum status open_holding(struct log *log, uint64_t index, struct segment_
 static enum status read_segment(struct reading *reading, struct segment_reader *reader,
                                 uint64_t *index, struct error *err)
 {
+    const uint64_t begin = *index;
     for (uint64_t at = reader->first_index; at <= reading->last && !reading->stopped; at++) {
         struct record record;
         enum status status = segment_reader_next(reader, at, &record, err);
-        if (status == STATUS_NOT_FOUND && at > *index)
+        if (status == STATUS_NOT_FOUND && *index > begin)
             return STATUS_OK; /* the next segment goes on */
         if (status == STATUS_NOT_FOUND)
             return error_set(err, STATUS_CORRUPT, "the segment ends before index %" PRIu64, *index);

@@ -18,7 +18,7 @@
  *      4  flags:4          0; anything else is refused
  *      8  term:8
  *     16  index:8          the previous record's plus one
- *     24  checksum:8       XXH3 of the payload, seeded with the XXH3 of bytes 0..23 seeded with salt
+ *     24  checksum:8       XXH3 of the payload, its seed: XXH3 of bytes 0..23, seed: the salt
  *     32  payload:length
  *
  * The checksum covers index and salt, so a record that belongs elsewhere (an older file's block, a

@@ -151,9 +151,9 @@ static enum status damaged(struct recovery *r, size_t at, struct segment_reader 
 }
 
 /* Is there any valid record in `tail`, at whatever offset? A record is believed for its checksum,
- * which is salted: nobody can have made one. The index is looked at first only to spare work. Data
- * can be made to look promising at every offset, so the work is bounded; past the bound the answer
- * is yes, the careful one. */
+ * which is salted: nobody can have made one. Behind the start, the index is looked at first, to
+ * spare work. Data can be made to look promising at every offset, so the work is bounded; past the
+ * bound the answer is yes, the careful one. */
 static bool any_record(struct slice tail, uint64_t next_index, uint64_t salt)
 {
     uint64_t index_max;
@@ -164,7 +164,7 @@ static bool any_record(struct slice tail, uint64_t next_index, uint64_t salt)
         const uint8_t *here = tail.data + at;
         uint64_t index = record_index(here);
         uint32_t length = record_length(here);
-        if (index == 0 || index > index_max || length == 0 ||
+        if (index == 0 || (index > index_max && at > 0) || length == 0 ||
             length > tail.size - at - RECORD_HEADER_SIZE)
             continue;
         struct record record;

@@ -64,7 +64,7 @@ static struct log_append *gather(struct log *log, struct log_append *list, uint6
     return list;
 }
 
-static enum status write_gathered(struct log *log, struct error *err)
+static enum status write_gathered(struct log *log, uint64_t count, struct error *err)
 {
     size_t bytes = log->gathered.size;
     if (bytes == 0)
@@ -82,6 +82,7 @@ static enum status write_gathered(struct log *log, struct error *err)
     log->segments[log->segment_count - 1].bytes = log->file_bytes;
     pthread_mutex_unlock(&log->segments_lock);
     pthread_mutex_lock(&log->queue_lock);
+    log->stats.appends += count;
     log->stats.syncs++;
     log->stats.bytes += bytes;
     log->stats.sync_ns_sum += took;
@@ -105,18 +106,16 @@ static void answer(struct log *log, struct log_append *append)
 /* Calls done for list..end-1. The appends are their owners' again as soon as it is called. */
 static void finish(struct log *log, struct log_append *list, const struct log_append *end)
 {
-    uint64_t bytes = 0, count = 0;
+    uint64_t bytes = 0;
     while (list != end) {
         struct log_append *next = list->next;
         bytes += list->record.size;
-        count += !log->failed && !too_large(log, list);
         answer(log, list);
         list = next;
     }
     pthread_mutex_lock(&log->queue_lock);
     ASSERT(log->queue_bytes >= bytes);
     log->queue_bytes -= bytes;
-    log->stats.appends += count;
     pthread_cond_broadcast(&log->queue_drained);
     pthread_mutex_unlock(&log->queue_lock);
 }
@@ -134,14 +133,15 @@ static void write_list(struct log *log, struct log_append *list)
 {
     while (list && !log->failed) {
         struct error err;
-        uint64_t next_index = atomic_load(&log->last_index) + 1;
+        const uint64_t last_index = atomic_load(&log->last_index);
+        uint64_t next_index = last_index + 1;
         struct log_append *end = list;
         enum status status = STATUS_OK;
         if (log->file_bytes >= log->segment_bytes)
             status = rotate(log, next_index, &err);
         if (!status) {
             end = gather(log, list, &next_index);
-            status = write_gathered(log, &err);
+            status = write_gathered(log, next_index - 1 - last_index, &err);
         }
         if (status) {
             fail(log, &err);
