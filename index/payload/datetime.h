@@ -1,5 +1,6 @@
-/* Points in time as the contract writes them: a date; a date, `T` or a space, and a time with minutes, seconds or a
- * fraction; after seconds an offset (`Z`, `+hh`, `+hhmm`, `+hh:mm`, ` UTC`), else UTC. Years 1 to 9999. */
+/* Points in time as the contract writes them: a date; a date, `T` or a space, and a time with
+ * minutes, seconds or a fraction; after seconds an offset (`Z`, `+hh`, `+hhmm`, `+hh:mm`, ` UTC`),
+ * else UTC. Years 1 to 9999. */
 #pragma once
 #include "index/payload/json_view.h"
 

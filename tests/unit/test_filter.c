@@ -362,6 +362,7 @@ static void test_match_words(void **state)
     assert_int_equal(must(match_text("t", phrase, "brown quick"), p), 2);
     assert_int_equal(must(match_text("t", phrase, "a a a c"), p), 4);
     assert_int_equal(must(match_text("t", phrase, "a b a a a c"), p), 4);
+    assert_int_equal(must(match_text("t", phrase, "a a c"), p), 4);
     assert_int_equal(must(match_text("t", phrase, "a a a a"), p), 0);
     assert_int_equal(must(match_text("t", phrase, ""), p), 0);
 }

@@ -40,13 +40,12 @@ static void test_items(void **state)
     (void)state;
     static const char *const items[] = {
         "1", "\"a,]}\\\"[{\"", "[]", "[1,[2,{\"x\":[3]}]]", "{\"}\":1}", "\"\\\\\"", "null", "{}"};
-    char text[256] = "[";
+    char text[256];
+    int size = snprintf(text, sizeof(text), "[");
     size_t count = sizeof(items) / sizeof(items[0]);
-    for (size_t i = 0; i < count; i++) {
-        strcat(text, i ? "," : "");
-        strcat(text, items[i]);
-    }
-    strcat(text, "]");
+    for (size_t i = 0; i < count; i++)
+        size += snprintf(text + size, sizeof(text) - (size_t)size, "%s%s", i ? "," : "", items[i]);
+    snprintf(text + size, sizeof(text) - (size_t)size, "]");
     struct json_iter iter;
     struct json_view item;
     json_view_begin(view(text), &iter);
@@ -288,7 +287,7 @@ static void test_datetimes(void **state)
     assert_false(datetime_of_value(view("1970"), &us));
     char text[400] = "\"1970-01-01T00:00:00.";
     memset(text + 21, '0', 300);
-    strcpy(text + 321, "\"");
+    memcpy(text + 321, "\"", 2);
     assert_false(datetime_of_value(view(text), &us));
 }
 
