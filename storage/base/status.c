@@ -32,6 +32,22 @@ static const struct status_facts *facts_of(enum status code)
     return &FACTS[code];
 }
 
+/* The longest part of the text, up to `size`, that does not end inside of a UTF-8 character:
+ * messages go to clients. */
+static size_t whole_characters(const char *text, size_t size)
+{
+    size_t lead = size;
+    while (lead > 0 && size - lead < 3 && (text[lead - 1] & 0xc0) == 0x80) {
+        lead--;
+    }
+    if (lead == 0 || (text[lead - 1] & 0xc0) != 0xc0) {
+        return size;
+    }
+    unsigned char first = (unsigned char)text[lead - 1];
+    size_t wanted = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    return size - (lead - 1) < wanted ? lead - 1 : size;
+}
+
 enum status error_set(struct error *err, enum status code, const char *format, ...)
 {
     if (!err) {
@@ -43,11 +59,13 @@ enum status error_set(struct error *err, enum status code, const char *format, .
     va_start(args, format);
     int size = vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    if (size < 0) {
-        text[0] = '\0';
+    size_t kept = size < 0 ? 0 : strnlen(text, sizeof(text) - 1);
+    if (size >= (int)sizeof(text)) {
+        kept = whole_characters(text, kept);
     }
     err->code = code;
-    memcpy(err->message, text, strlen(text) + 1);
+    memcpy(err->message, text, kept);
+    err->message[kept] = '\0';
     return code;
 }
 
@@ -69,10 +87,16 @@ enum status error_wrap(struct error *err, const char *format, ...)
         size_t spare = prefix_size + 2 - room / 2;
         prefix_size -= needed < spare ? needed : spare;
     }
+    if (prefix[prefix_size] || printed >= (int)sizeof(prefix) - 2) {
+        prefix_size = whole_characters(prefix, prefix_size);
+    }
     memcpy(prefix + prefix_size, ": ", 2);
     prefix_size += 2;
 
     size_t kept = tail_size < room - prefix_size ? tail_size : room - prefix_size;
+    while (kept > 0 && kept < tail_size && (err->message[tail_size - kept] & 0xc0) == 0x80) {
+        kept--;
+    }
     memmove(err->message + prefix_size, err->message + tail_size - kept, kept);
     memcpy(err->message, prefix, prefix_size);
     err->message[prefix_size + kept] = '\0';

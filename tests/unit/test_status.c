@@ -80,6 +80,45 @@ static void test_long_messages(void **state)
     }
 }
 
+/* Is the text made of whole two-byte and three-byte characters, ASCII and nothing else? */
+static bool is_whole(const char *text)
+{
+    while (*text) {
+        int follow = (*text & 0xf0) == 0xe0 ? 2 : (*text & 0xe0) == 0xc0 ? 1 : 0;
+        if (!follow && (*text & 0x80)) {
+            return false;
+        }
+        for (text++; follow > 0; follow--, text++) {
+            if ((*text & 0xc0) != 0x80) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void test_cuts_between_characters(void **state)
+{
+    /* Proves that a message that is cut anywhere is still UTF-8, as the wire's texts must be. */
+    (void)state;
+    char text[901];
+    for (size_t i = 0; i < 180; i++) {
+        memcpy(text + i * 5, "\xc3\xa4\xe2\x82\xac", 5);
+    }
+    text[900] = '\0';
+    for (int inner = 0; inner < 8; inner++) {
+        for (int outer = 0; outer < 8; outer++) {
+            struct error err;
+            (void)error_set(&err, STATUS_IO, "%.*s%s", inner, "xxxxxxxx", text);
+            assert_true(is_whole(err.message) && strlen(err.message) >= 508);
+            (void)error_wrap(&err, "%.*s%s", outer, "yyyyyyyy", text);
+            assert_true(is_whole(err.message) && strlen(err.message) >= 505);
+            (void)error_wrap(&err, "%.*s", outer, "zzzzzzzz");
+            assert_true(is_whole(err.message) && strlen(err.message) >= 505);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -88,6 +127,7 @@ int main(void)
         cmocka_unit_test(test_message_may_quote_itself),
         cmocka_unit_test(test_without_error),
         cmocka_unit_test(test_long_messages),
+        cmocka_unit_test(test_cuts_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
