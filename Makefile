@@ -42,6 +42,10 @@ SERVER := $(if $(SAN),$(BUILD)/sagitta,$(BUILD_ROOT)/sagitta)
 .PHONY: all
 all: $(SERVER) ## build the server at build/sagitta (SAN=asan or tsan: build/SAN/sagitta)
 
+LLHTTP_DIR ?= /usr/share/llhttp
+LLHTTP_INCLUDE ?= /usr/share/include/llhttp
+LLHTTP_OBJECT := $(BUILD)/llhttp.o
+
 include proto/gen.mk
 include tests/tests.mk
 
@@ -65,9 +69,6 @@ ifeq ($(shell pkg-config --exists libllhttp 2>/dev/null && echo yes),yes)
 PKG_CFLAGS += $(shell pkg-config --cflags libllhttp)
 PKG_LIBS += $(shell pkg-config --libs libllhttp)
 else
-LLHTTP_DIR ?= /usr/share/llhttp
-LLHTTP_INCLUDE ?= /usr/share/include/llhttp
-LLHTTP_OBJECT := $(BUILD)/llhttp.o
 $(LLHTTP_OBJECT):
 	@mkdir -p $(@D)
 	cat $(LLHTTP_DIR)/api.c $(LLHTTP_DIR)/http.c $(LLHTTP_DIR)/llhttp.c > $(@D)/llhttp_all.c
