@@ -44,7 +44,7 @@ all: $(SERVER) ## build the server at build/sagitta (SAN=asan or tsan: build/SAN
 
 LLHTTP_DIR ?= /usr/share/llhttp
 LLHTTP_INCLUDE ?= /usr/share/include/llhttp
-LLHTTP_OBJECT := $(BUILD)/llhttp.o
+LLHTTP_OBJECT := $(if $(shell pkg-config --exists libllhttp 2>/dev/null && echo yes),,$(BUILD)/llhttp.o)
 
 include proto/gen.mk
 include tests/tests.mk
