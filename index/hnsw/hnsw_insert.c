@@ -42,6 +42,43 @@ static bool is_twin(const struct vectors *vectors, const void *a, const void *b)
     return memcmp(a, b, vectors->dim * element_size(vectors->element)) == 0;
 }
 
+static bool are_twins(const struct hnsw *hnsw, point_offset a, point_offset b)
+{
+    return is_twin(hnsw->vectors, vectors_at(hnsw->vectors, a), vectors_at(hnsw->vectors, b));
+}
+
+/* How many copies of its own vector a row may hold. */
+static uint32_t twins_max(uint32_t capacity)
+{
+    return (capacity + 3) / 4;
+}
+
+/* Copies of `from` in its row; *last is one when there are any. */
+static uint32_t twins_in_row(const struct hnsw *hnsw, _Atomic uint32_t *row, uint32_t capacity,
+                             point_offset from, point_offset *last)
+{
+    uint32_t twins = 0;
+    point_offset id;
+    for (uint32_t i = 0; i < capacity && row_get(row, i, &id); i++) {
+        if (are_twins(hnsw, from, id)) {
+            *last = id;
+            twins++;
+        }
+    }
+    return twins;
+}
+
+static bool row_has(_Atomic uint32_t *row, uint32_t capacity, point_offset point)
+{
+    point_offset id;
+    for (uint32_t i = 0; i < capacity && row_get(row, i, &id); i++) {
+        if (id == point) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct choice {
     const void *centre;
     float centre_distance; /* of the centre to itself: what a copy of it has */
@@ -83,7 +120,7 @@ static uint32_t choose(const struct hnsw *hnsw, struct scratch *scratch,
         const void *row = vectors_at(vectors, candidate.id);
         bool twin =
             candidate.distance == choice->centre_distance && is_twin(vectors, choice->centre, row);
-        if (twin ? twins >= (choice->limit + 3) / 4
+        if (twin ? twins >= twins_max(choice->limit)
                  : is_shadowed(hnsw, scratch, chosen, candidate, row)) {
             continue;
         }
@@ -172,26 +209,12 @@ static void replace_in_row(_Atomic uint32_t *row, uint32_t capacity, point_offse
     }
 }
 
-/* Whose place `to` takes: another copy of `from` when it is one itself, else the farthest. */
-static point_offset choose_victim(const struct hnsw *hnsw, const struct scratch *scratch,
-                                  point_offset from, point_offset to, uint32_t count)
+static point_offset farthest_neighbour(const struct hnsw *hnsw, struct scratch *scratch,
+                                       point_offset from, uint32_t level, point_offset newcomer)
 {
-    const struct vectors *vectors = hnsw->vectors;
-    const void *centre = vectors_at(vectors, from);
-    point_offset victim = scratch->near[count - 1].id;
-    if (victim == to) {
-        victim = scratch->near[count - 2].id;
-    }
-    if (!is_twin(vectors, centre, vectors_at(vectors, to))) {
-        return victim;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        point_offset id = scratch->near[i].id;
-        if (id != to && is_twin(vectors, centre, vectors_at(vectors, id))) {
-            return id;
-        }
-    }
-    return victim;
+    uint32_t count = read_row(hnsw, scratch, from, level, newcomer);
+    point_offset last = scratch->near[count - 1].id;
+    return last != newcomer ? last : scratch->near[count - 2].id;
 }
 
 void link_or_take_over(struct hnsw *hnsw, struct scratch *scratch, uint32_t level,
@@ -201,12 +224,17 @@ void link_or_take_over(struct hnsw *hnsw, struct scratch *scratch, uint32_t leve
     uint32_t capacity = row_capacity(hnsw, level);
     _Atomic uint32_t *row = row_at(hnsw, from, level);
     node_lock(node);
-    if (row_append(row, capacity, to)) {
+    point_offset victim = to;
+    uint32_t twins =
+        are_twins(hnsw, from, to) ? twins_in_row(hnsw, row, capacity, from, &victim) : 0;
+    if (row_has(row, capacity, to) ||
+        (twins < twins_max(capacity) && row_append(row, capacity, to))) {
         node_unlock(node);
         return;
     }
-    uint32_t count = read_row(hnsw, scratch, from, level, to);
-    point_offset victim = choose_victim(hnsw, scratch, from, to, count);
+    if (twins == 0) {
+        victim = farthest_neighbour(hnsw, scratch, from, level, to);
+    }
     replace_in_row(row, capacity, victim, to);
     node_unlock(node);
     hand_over(hnsw, level, to, victim);
@@ -222,9 +250,12 @@ static bool link_back(struct hnsw *hnsw, struct scratch *scratch, uint32_t level
     uint32_t capacity = row_capacity(hnsw, level);
     _Atomic uint32_t *row = row_at(hnsw, from, level);
     node_lock(node);
-    if (row_append(row, capacity, newcomer)) {
+    point_offset twin;
+    bool refused = are_twins(hnsw, from, newcomer) &&
+                   twins_in_row(hnsw, row, capacity, from, &twin) >= twins_max(capacity);
+    if (refused || row_append(row, capacity, newcomer)) {
         node_unlock(node);
-        return true;
+        return !refused;
     }
     uint32_t count = read_row(hnsw, scratch, from, level, newcomer);
     struct choice choice = {
@@ -254,10 +285,18 @@ static void link_all_back(struct hnsw *hnsw, struct scratch *scratch, uint32_t l
         count++;
     }
     bool kept = false;
+    bool twin_kept = false;
+    uint32_t twin_at = count; /* the first copy among them */
     for (uint32_t i = 0; i < count; i++) {
-        kept = link_back(hnsw, scratch, level, scratch->own[i], newcomer) || kept;
+        bool linked = link_back(hnsw, scratch, level, scratch->own[i], newcomer);
+        bool twin = are_twins(hnsw, scratch->own[i], newcomer);
+        twin_at = twin && twin_at == count ? i : twin_at;
+        twin_kept = twin_kept || (twin && linked);
+        kept = kept || linked;
     }
-    if (!kept && count > 0) {
+    if (twin_at < count && !twin_kept) {
+        link_or_take_over(hnsw, scratch, level, scratch->own[twin_at], newcomer);
+    } else if (!kept && count > 0) {
         link_or_take_over(hnsw, scratch, level, scratch->own[0], newcomer);
     }
 }
