@@ -1,6 +1,6 @@
 // What RocksDB's C interface lacks, in the C++ it has. rocksdb_t and the handle type are opaque
-// there, but each is a struct whose only member is the pointer to the C++ object. The unit test shows
-// it: what a flush wrote is there after a restart, in every space.
+// there, but each is a struct whose only member is the pointer to the C++ object. The unit test
+// shows it: what a flush wrote is there after a restart, in every space.
 //
 // Any thread. Failures are returned as a malloc'd message, as the C interface does.
 #include <cstdlib>

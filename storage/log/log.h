@@ -47,8 +47,8 @@ void log_append(struct log *log, struct log_append *append);
 
 uint64_t log_first_index(const struct log *log); /* oldest record kept; last + 1 when empty */
 uint64_t log_last_index(const struct log *log);  /* newest durable record; 0 when none ever */
-/* Calls `each` for all records from `first` in order; it returns false to stop. CORRUPT on damage.
- */
+/* Calls `each` for all records from `first` in order; it returns false to stop. Ends with what was
+ * durable when the call began. CORRUPT on damage, NOT_FOUND when `first` was truncated away. */
 enum status log_read(struct log *log, uint64_t first,
                      bool (*each)(void *ctx, uint64_t index, uint64_t term, struct slice record),
                      void *ctx, struct error *err);

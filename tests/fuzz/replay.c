@@ -14,7 +14,7 @@ static int replay_file(const char *path)
     FILE *file = fopen(path, "rb");
     struct stat info;
     if (!file || fstat(fileno(file), &info) != 0) {
-        perror(path);
+        fprintf(stderr, "%s: cannot be read\n", path);
         if (file)
             fclose(file);
         return -1;
@@ -23,7 +23,7 @@ static int replay_file(const char *path)
     /* Exactly as large as the input: the address sanitizer sees the first byte read past it. */
     uint8_t *data = malloc(size ? size : 1);
     if (!data || fread(data, 1, size, file) != size) {
-        perror(path);
+        fprintf(stderr, "%s: cannot be read\n", path);
         free(data);
         fclose(file);
         return -1;
