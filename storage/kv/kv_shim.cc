@@ -5,9 +5,8 @@
 // Any thread. Failures are returned as a malloc'd message, as the C interface does.
 #include <cstdlib>
 #include <cstring>
-#include <vector>
-
 #include <rocksdb/db.h>
+#include <vector>
 
 extern "C" {
 struct rocksdb_t {
