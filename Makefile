@@ -71,8 +71,9 @@ PKG_LIBS += $(shell pkg-config --libs libllhttp)
 else
 $(LLHTTP_OBJECT):
 	@mkdir -p $(@D)
-	cat $(LLHTTP_DIR)/api.c $(LLHTTP_DIR)/http.c $(LLHTTP_DIR)/llhttp.c > $(@D)/llhttp_all.c
-	$(CCACHE) $(CC) -O2 -w $(SAN_FLAGS) -DLLHTTP_STRICT_MODE=1 -I$(LLHTTP_INCLUDE) -c -o $@ $(@D)/llhttp_all.c
+	for part in api http llhttp; do $(CC) -O2 -w $(SAN_FLAGS) -DLLHTTP_STRICT_MODE=1 -I$(LLHTTP_INCLUDE) -c \
+	    -o $(@D)/llhttp_$$part.o $(LLHTTP_DIR)/$$part.c || exit 1; done
+	ld -r -o $@ $(@D)/llhttp_api.o $(@D)/llhttp_http.o $(@D)/llhttp_llhttp.o
 $(BUILD)/server/http/%.o: CFLAGS += -isystem $(LLHTTP_INCLUDE)
 endif
 $(BUILD)/index/kernel/%.o: CFLAGS += -O3 -ffp-contract=fast
