@@ -1,0 +1,195 @@
+/* Parts of a segment: the id map against a plain array, and what filters matched while points
+ * change beneath. */
+#include "index/segment/id_map.h"
+#include "index/segment/match_cache.h"
+#include "index/segment/segment.h"
+#include "storage/base/file.h"
+#include "storage/base/mem.h"
+#include "storage/base/random.h"
+#include "tests/lib/commands.h"
+#include "tests/lib/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { IDS = 500, STEPS = 20000, POINTS = 400 };
+static const uint64_t SEED = 20261125;
+
+/* Random puts and removals: lookups agree with an array indexed by id. */
+static void test_id_map(void **state)
+{
+    (void)state;
+    struct blocks points;
+    struct id_map map;
+    int64_t expected[IDS];
+    struct random random;
+    random_init(&random, SEED);
+    memset(expected, -1, sizeof(expected));
+    assert_int_equal(blocks_init(&points, sizeof(struct point_row), NULL), STATUS_OK);
+    assert_int_equal(blocks_grow(&points, STEPS, NULL), STATUS_OK);
+    id_map_init(&map, &points);
+    for (point_offset step = 0; step < STEPS; step++) {
+        uint64_t n = random_below(&random, IDS);
+        struct point_id id = {.low = n, .is_uuid = n % 3 == 0};
+        point_offset old = 0;
+        if (random_below(&random, 3) == 0) {
+            assert_int_equal(id_map_remove(&map, id, &old), expected[n] >= 0);
+            assert_true(expected[n] < 0 || old == (point_offset)expected[n]);
+            expected[n] = -1;
+        } else {
+            ((struct point_row *)blocks_at(&points, step))->id = id;
+            assert_int_equal(id_map_put(&map, step, &old), expected[n] >= 0);
+            assert_true(expected[n] < 0 || old == (point_offset)expected[n]);
+            expected[n] = step;
+        }
+        n = random_below(&random, IDS);
+        id = (struct point_id){.low = n, .is_uuid = n % 3 == 0};
+        assert_int_equal(id_map_get(&map, id, &old), expected[n] >= 0);
+        assert_true(expected[n] < 0 || old == (point_offset)expected[n]);
+    }
+    id_map_deinit(&map);
+    blocks_deinit(&points);
+}
+
+/* An entry is found until something changes in place; the least recently used makes room. */
+static void test_match_cache(void **state)
+{
+    (void)state;
+    struct match_cache cache;
+    struct bitmap bits;
+    match_cache_init(&cache);
+    bitmap_init(&bits);
+    assert_true(bitmap_resize(&bits, 100));
+    bitmap_set(&bits, 42);
+    match_cache_put(&cache, slice_text("a"), match_cache_epoch(&cache), 100, &bits);
+    assert_null(bits.words);
+    struct match_entry *entry = match_cache_get(&cache, slice_text("a"));
+    assert_non_null(entry);
+    assert_true(bitmap_get(&entry->bits, 42));
+    assert_null(match_cache_get(&cache, slice_text("b")));
+    match_cache_invalidate(&cache);
+    assert_null(match_cache_get(&cache, slice_text("a")));
+    match_entry_unref(entry);
+    for (int i = 0; i <= MATCH_CACHE_ENTRIES; i++) {
+        char key[8];
+        (void)snprintf(key, sizeof(key), "k%d", i);
+        match_cache_put(&cache, slice_text(key), match_cache_epoch(&cache), 0, &bits);
+    }
+    assert_null(match_cache_get(&cache, slice_text("k0")));
+    entry = match_cache_get(&cache, slice_text("k1"));
+    assert_non_null(entry);
+    match_entry_unref(entry);
+    match_cache_deinit(&cache);
+}
+
+struct world {
+    struct kv *kv;
+    struct segment *segment;
+    struct arena *arena;
+    struct kv_batch *batch;
+    char kind[POINTS]; /* what the payload says; 0: no such point */
+};
+
+static void commit(struct world *world)
+{
+    assert_int_equal(kv_commit(world->kv, world->batch, NULL), STATUS_OK);
+    kv_batch_clear(world->batch);
+    segment_committed(world->segment);
+}
+
+static void change(struct world *world, struct random *random, uint64_t version)
+{
+    uint64_t id = random_below(random, POINTS);
+    char kind = (char)('a' + random_below(random, 3));
+    char payload[32];
+    point_offset offset = 0;
+    (void)snprintf(payload, sizeof(payload), "{\"k\":\"%c\"}", kind);
+    bool exists = segment_locate(world->segment, point_id_number(id), &offset);
+    assert_int_equal(exists, world->kind[id] != 0);
+    uint64_t what = random_below(random, 4);
+    if (exists && what == 0) {
+        segment_delete(world->segment, world->batch, offset);
+        kind = 0;
+    } else if (exists && what == 1) {
+        segment_set_payload(world->segment, world->batch, version, offset, slice_text(payload));
+    } else {
+        struct slice none = {0};
+        assert_int_equal(segment_put(world->segment, world->batch, version, point_id_number(id),
+                                     &none, slice_text(payload), NULL),
+                         STATUS_OK);
+    }
+    world->kind[id] = kind;
+}
+
+static void check(struct world *world)
+{
+    for (char kind = 'a'; kind <= 'c'; kind++) {
+        struct filter *filter = NULL;
+        struct bitmap matches;
+        size_t expected = 0;
+        char text[2] = {kind, 0};
+        bitmap_init(&matches);
+        assert_int_equal(filter_compile(filter_keyword(world->arena, "k", text), NULL, world->arena,
+                                        &filter, NULL),
+                         STATUS_OK);
+        assert_int_equal(segment_matches(world->segment, filter, NULL, &matches, NULL), STATUS_OK);
+        for (uint64_t id = 0; id < POINTS; id++) {
+            point_offset offset = 0;
+            if (segment_locate(world->segment, point_id_number(id), &offset)) {
+                assert_int_equal(bitmap_get(&matches, offset), world->kind[id] == kind);
+            }
+            expected += world->kind[id] == kind;
+        }
+        assert_int_equal(bitmap_count(&matches), expected);
+        bitmap_deinit(&matches);
+    }
+    arena_reset(world->arena);
+}
+
+/* Filters answer right, remembered or not, while points come, change in place, are replaced and go.
+ */
+static void test_matches_follow_changes(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/sagitta-segment-XXXXXX";
+    struct world world = {.arena = arena_create(0), .batch = kv_batch_create()};
+    struct random random;
+    random_init(&random, SEED);
+    assert_non_null(mkdtemp(path));
+    struct kv_options kv = {.path = path, .cache_bytes = 1 << 20, .write_buffer_bytes = 1 << 20};
+    assert_int_equal(kv_open(&kv, &world.kv, NULL), STATUS_OK);
+    Qdrant__CreateCollection config;
+    qdrant__create_collection__init(&config);
+    Qdrant__HnswConfigDiff hnsw = QDRANT__HNSW_CONFIG_DIFF__INIT;
+    Qdrant__OptimizersConfigDiff optimizers = QDRANT__OPTIMIZERS_CONFIG_DIFF__INIT;
+    config.hnsw_config = &hnsw;
+    config.optimizers_config = &optimizers;
+    struct schema *schema = NULL;
+    assert_int_equal(schema_create(&config, &schema, NULL), STATUS_OK);
+    struct segment_options options = {
+        .kv = world.kv, .collection = 1, .index_path = path, .schema = schema};
+    assert_int_equal(segment_open(&options, &world.segment, NULL), STATUS_OK);
+    for (uint64_t step = 1; step <= 1500; step++) {
+        change(&world, &random, step);
+        commit(&world);
+        if (step % 10 == 0) {
+            check(&world);
+        }
+    }
+    segment_close(world.segment);
+    schema_unref(schema);
+    kv_batch_destroy(world.batch);
+    kv_close(world.kv);
+    arena_destroy(world.arena);
+    assert_int_equal(file_remove_tree(path, NULL), STATUS_OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_id_map),
+        cmocka_unit_test(test_match_cache),
+        cmocka_unit_test(test_matches_follow_changes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
