@@ -126,7 +126,8 @@ static void test_records(void **state)
     Qdrant__VectorsOutput vectors = QDRANT__VECTORS_OUTPUT__INIT;
     vectors.vectors_options_case = QDRANT__VECTORS_OUTPUT__VECTORS_OPTIONS_VECTOR;
     vectors.vector = &vector;
-    Qdrant__RetrievedPoint point = QDRANT__RETRIEVED_POINT__INIT;
+    Qdrant__RetrievedPoint point;
+    qdrant__retrieved_point__init(&point);
     point.id = &number;
     Sagitta__GetPointResponse one = SAGITTA__GET_POINT_RESPONSE__INIT;
     one.result = &point;
@@ -195,7 +196,8 @@ static void test_hits(void **state)
     (void)state;
     Qdrant__PointId id = QDRANT__POINT_ID__INIT;
     id.point_id_options_case = QDRANT__POINT_ID__POINT_ID_OPTIONS_NUM;
-    Qdrant__ScoredPoint hit = QDRANT__SCORED_POINT__INIT, *hits[] = {&hit};
+    Qdrant__ScoredPoint hit, *hits[] = {&hit};
+    qdrant__scored_point__init(&hit);
     hit.id = &id;
     hit.score = 1;
     hit.version = 4;
@@ -254,7 +256,8 @@ static void test_collection_info(void **state)
     Qdrant__QuantizationConfig quantization = QDRANT__QUANTIZATION_CONFIG__INIT;
     quantization.quantization_case = QDRANT__QUANTIZATION_CONFIG__QUANTIZATION_TURBOQUANT;
     quantization.turboquant = &turbo;
-    Qdrant__CollectionConfig config = QDRANT__COLLECTION_CONFIG__INIT;
+    Qdrant__CollectionConfig config;
+    qdrant__collection_config__init(&config);
     config.params = &collection;
     config.hnsw_config = &hnsw;
     config.optimizer_config = &optimizers;
