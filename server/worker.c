@@ -169,11 +169,6 @@ static void on_mail(uv_async_t *async)
     }
 }
 
-static void on_mailbox_closed(uv_handle_t *handle)
-{
-    mem_free(handle->data);
-}
-
 enum status mailbox_create(struct uv_loop_s *loop, struct mailbox **out, struct error *err)
 {
     struct mailbox *mailbox = mem_zalloc(sizeof(*mailbox));
@@ -204,5 +199,10 @@ void mailbox_post(struct mailbox *mailbox, struct job *job)
 void mailbox_close(struct mailbox *mailbox)
 {
     ASSERT(atomic_load(&mailbox->newest) == NULL);
-    uv_close((uv_handle_t *)&mailbox->async, on_mailbox_closed);
+    uv_close((uv_handle_t *)&mailbox->async, NULL);
+}
+
+void mailbox_destroy(struct mailbox *mailbox)
+{
+    mem_free(mailbox);
 }

@@ -41,6 +41,8 @@ struct uv_loop_s;
 enum status mailbox_create(struct uv_loop_s *loop, struct mailbox **out, struct error *err);
 /* Any thread. Wakes the loop once for all jobs posted since it last looked. */
 void mailbox_post(struct mailbox *mailbox, struct job *job);
-/* On the loop's thread; the memory goes when the loop has run the close callback. Nobody posts any
- * more. */
+/* On the loop's thread: lets the loop end. No job is there or will come; a poster may still be on
+ * its way out of mailbox_post, so the memory goes with mailbox_destroy, when the loop and all
+ * posters have ended. */
 void mailbox_close(struct mailbox *mailbox);
+void mailbox_destroy(struct mailbox *mailbox);

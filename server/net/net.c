@@ -229,6 +229,7 @@ static void loop_deinit(struct loop *loop)
     }
     int rc = uv_loop_close(&loop->uv);
     ASSERT(rc == 0);
+    mailbox_destroy(loop->mailbox);
 }
 
 static enum status loop_init(struct net *net, struct loop *loop, struct error *err)
