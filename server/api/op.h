@@ -1,27 +1,30 @@
-/* Operations: one row each in ops.def, implemented once on messages. REST and gRPC only fill and print the messages.
+/* Operations: one row each in ops.def, implemented once on messages. REST and gRPC only fill and
+ * print the messages.
  *
- * A read is one function on a compute thread. A write is two: `propose` turns the request into command bytes (checking it
- * whole against the schema), and `reply` builds the answer from what apply reported. Handlers never wait. */
+ * A read is one function on a compute thread. A write is two: `propose` turns the request into
+ * command bytes (checking it whole against the schema), and `reply` builds the answer from what
+ * apply reported. Handlers never wait. */
 #pragma once
-#include <protobuf-c/protobuf-c.h>
-#include <stdatomic.h>
-#include <stdint.h>
-
 #include "replication/fsm.h"
 #include "storage/base/arena.h"
 #include "storage/base/buffer.h"
 #include "storage/base/status.h"
 
+#include <protobuf-c/protobuf-c.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
 struct engine;
 struct server_info; /* what the service endpoints report; server/watch/info.h */
 
 struct call {
-    struct arena *arena;          /* the request's */
+    struct arena *arena; /* the request's */
     struct error *err;
     struct engine *engine;
     const struct server_info *info;
-    const atomic_bool *cancelled; /* the client left, or the deadline passed: long loops look at it */
-    uint64_t deadline_ns;         /* clock_monotonic_ns; 0: none */
+    const atomic_bool
+        *cancelled;       /* the client left, or the deadline passed: long loops look at it */
+    uint64_t deadline_ns; /* clock_monotonic_ns; 0: none */
 };
 
 enum op_flag {
@@ -33,16 +36,17 @@ enum op_flag {
 };
 
 struct op {
-    const char *name;         /* metrics label, log field, auth rule: the same word everywhere */
-    const char *method, *path;/* "POST", "/collections/{collection_name}/points/search" */
-    const char *grpc;         /* "/qdrant.Points/Search", or NULL */
+    const char *name;          /* metrics label, log field, auth rule: the same word everywhere */
+    const char *method, *path; /* "POST", "/collections/{collection_name}/points/search" */
+    const char *grpc;          /* "/qdrant.Points/Search", or NULL */
     unsigned flags;
     const ProtobufCMessageDescriptor *input, *output;
-    enum status (*run)(struct call *call, const void *input, void *output);                   /* reads */
-    /* Writes. Leaves `command` empty when nothing needs to be logged (say, a delete of no ids): then `reply` is called at
-     * once with index 0. */
+    enum status (*run)(struct call *call, const void *input, void *output); /* reads */
+    /* Writes. Leaves `command` empty when nothing needs to be logged (say, a delete of no ids):
+     * then `reply` is called at once with index 0. */
     enum status (*propose)(struct call *call, const void *input, struct buffer *command);
-    enum status (*reply)(struct call *call, const void *input, const struct fsm_result *result, void *output);
+    enum status (*reply)(struct call *call, const void *input, const struct fsm_result *result,
+                         void *output);
     /* Writes: answer when logged (false), or when applied (true)? NULL: always true. */
     bool (*wait)(const void *input);
 };
