@@ -320,7 +320,7 @@ static enum status read_value(struct reading *reading, struct dom_value value,
     default:
         break;
     }
-    ASSERT(!"the contract's messages have no other types");
+    ASSERT(false); /* the contract's messages have no other types */
     return STATUS_INTERNAL;
 }
 
@@ -502,7 +502,7 @@ static double field_number(const ProtobufCMessage *message, const ProtobufCField
     default:
         break;
     }
-    ASSERT(!"limits are for numbers");
+    ASSERT(false); /* limits are for numbers */
     return 0;
 }
 

@@ -71,7 +71,7 @@ static void write_value(struct json_writer *writer, const ProtobufCFieldDescript
     default:
         break;
     }
-    ASSERT(!"answers have no other types");
+    ASSERT(false); /* answers have no other types */
 }
 
 static size_t item_size(ProtobufCType type)

@@ -259,19 +259,19 @@ static void test_many_duplicates(void **state)
     struct dom_value root;
     struct dom_member *members;
     size_t count;
-    char *text = malloc(KEYS * 24), *at = text;
-    assert_non_null(text);
+    struct buffer text;
+    buffer_init(&text, 0);
     for (int i = 0; i < KEYS; i++)
-        at += sprintf(at, "%c\"k%d\":%d", i ? ',' : '{', i % DISTINCT, i);
-    strcpy(at, "}");
-    assert_null(parse(text, &root));
+        buffer_printf(&text, "%c\"k%d\":%d", i ? ',' : '{', i % DISTINCT, i);
+    buffer_append_text(&text, "}");
+    assert_null(parse_bytes(text.data, text.size, &root));
     struct arena *arena = arena_create(0);
     assert_true(dom_unique_members(root, arena, &members, &count));
     assert_int_equal(count, DISTINCT);
     for (size_t i = 0; i < count; i++)
         assert_int_equal(dom_signed(members[i].value), KEYS - DISTINCT + (int)i);
     arena_destroy(arena);
-    free(text);
+    buffer_deinit(&text);
 }
 
 static void test_full_arena(void **state)

@@ -7,101 +7,8 @@
 #include "server/rest/rest.h"
 #include "storage/base/assert.h"
 #include "tests/lib/unit.h"
-
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-enum { PARAMS_MAX = 8 };
-
-static const struct op ops[] = {
-#define X(id, m, p, g, f, in, out, result)                                                         \
-    {.name = #id, .method = m, .path = p, .input = &in##__descriptor, .output = &out##__descriptor},
-#include "server/api/ops.def"
-#undef X
-};
-
-static struct rest_parser *parser;
-static struct arena *arena;
-static struct error err;
-static uint8_t *padded;
-
-static int set_up(void **state)
-{
-    (void)state;
-    parser = rest_parser_create();
-    arena = arena_create(1 << 24);
-    return parser && arena ? 0 : 1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    rest_parser_destroy(parser);
-    arena_destroy(arena);
-    free(padded);
-    padded = NULL;
-    return 0;
-}
-
-/* "name=value&name=value", as the server hands it over. */
-static size_t split_params(const char *text, struct rest_param *params)
-{
-    size_t count = 0;
-    while (text && *text) {
-        size_t size = strcspn(text, "&"), name = strcspn(text, "=");
-        assert_true(count < PARAMS_MAX && name < size);
-        params[count].name = slice_of(text, name);
-        params[count++].value = slice_of(text + name + 1, size - name - 1);
-        text += size + (text[size] == '&');
-    }
-    return count;
-}
-
-static enum status decode_bytes(enum op_id id, const char *path, const char *query,
-                                struct slice body, ProtobufCMessage **out)
-{
-    struct rest_param path_params[PARAMS_MAX], query_params[PARAMS_MAX];
-    free(padded);
-    padded = calloc(1, body.size + REST_PADDING);
-    assert_non_null(padded);
-    memcpy(padded, body.data, body.size);
-    struct rest_request request = {.path = path_params,
-                                   .path_count = split_params(path, path_params),
-                                   .query = query_params,
-                                   .query_count = split_params(query, query_params),
-                                   .body = slice_of(padded, body.size)};
-    arena_reset(arena);
-    err = (struct error){0};
-    return rest_decode(&ops[id], &request, parser, arena, out, &err);
-}
-
-static void *decode(enum op_id id, const char *query, const char *body)
-{
-    ProtobufCMessage *out = NULL;
-    enum status status = decode_bytes(id, "collection_name=c1", query, slice_text(body), &out);
-    if (status != STATUS_OK)
-        fail_msg("%s: %s gave %s", ops[id].name, body, err.message);
-    assert_ptr_equal(out->descriptor, ops[id].input);
-    return out;
-}
-
-static void assert_floats(const float *numbers, size_t count, const char *expected)
-{
-    char text[256] = "";
-    size_t size = 0;
-    for (size_t i = 0; i < count; i++)
-        size += (size_t)snprintf(text + size, sizeof(text) - size, "%s%g", i ? " " : "",
-                                 (double)numbers[i]);
-    assert_string_equal(text, expected);
-}
-
-static void assert_bytes(ProtobufCBinaryData data, const char *expected)
-{
-    assert_int_equal(data.len, strlen(expected));
-    assert_memory_equal(data.data, expected, data.len);
-}
+#include "tests/unit/rest_bad_requests.h"
+#include "tests/unit/rest_decoding.h"
 
 static void test_plain_operations(void **state)
 {
@@ -272,7 +179,7 @@ static void test_collection_names(void **state)
     static const char *const bad[] = {"",   "a/b", "a\\b", "<",  ">", "a:b",
                                       "\"", "|",   "?",    "a*", "\n"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-        strcpy(name, bad[i]);
+        memcpy(name, bad[i], strlen(bad[i]) + 1);
         assert_int_equal(decode_bytes(OP_create_collection, path, NULL, slice_text("{}"), &out),
                          STATUS_VALIDATION);
         assert_non_null(strstr(err.message, "Validation error in path parameters"));
@@ -736,159 +643,6 @@ static void test_query_envelope(void **state)
     assert_int_equal(batch->query_points[0]->query->nearest->id->num, 1);
 }
 
-struct bad {
-    enum op_id op;
-    const char *query, *body;
-    enum status status;
-    const char *text;
-};
-#define FORMAT(op, body, text)                                                                     \
-    {                                                                                              \
-        OP_##op, NULL, body, STATUS_FORMAT, "Format error in JSON body: " text                     \
-    }
-#define VALID(op, body, text)                                                                      \
-    {                                                                                              \
-        OP_##op, NULL, body, STATUS_VALIDATION, "Validation error in JSON body: [" text "]"        \
-    }
-static const struct bad bad_requests[] = {
-    FORMAT(create_collection, "", "EOF"),
-    FORMAT(create_collection, "[]", "invalid type: sequence, expected a map"),
-    FORMAT(create_collection, "{\"vectors\":5}", "vectors: invalid type"),
-    FORMAT(create_collection, "{\"vectors\":{\"size\":4}}", "vectors: missing field `distance`"),
-    FORMAT(create_collection, "{\"vectors\":{\"size\":4,\"distance\":\"cosine\"}}",
-           "vectors.distance: unknown variant `cosine`, expected one of `Cosine`, `Euclid`"),
-    FORMAT(create_collection, "{\"quantization_config\":{}}",
-           "quantization_config: data did not match any variant"),
-    FORMAT(create_collection, "{\"metadata\":[]}", "metadata: invalid type: sequence"),
-    VALID(create_collection, "{\"vectors\":{\"size\":65537,\"distance\":\"Dot\"}}",
-          "vectors.size: value 65537 invalid, must be from 1 to 65536"),
-    VALID(create_collection, "{\"vectors\":{\"size\":0,\"distance\":\"Dot\"},\"shard_number\":0}",
-          "vectors.size: value 0 invalid, must be from 1 to 65536; shard_number: value 0 invalid, "
-          "must be 1 or larger"),
-    VALID(create_collection, "{\"hnsw_config\":{\"ef_construct\":3}}",
-          "hnsw_config.ef_construct: value 3 invalid, must be 4 or larger"),
-    VALID(create_collection,
-          "{\"quantization_config\":{\"scalar\":{\"type\":\"int8\",\"quantile\":0.25}}}",
-          "quantization_config.scalar.quantile: value 0.25 invalid, must be from 0.5 to 1.0"),
-    VALID(update_collection, "{\"optimizers_config\":{\"vacuum_min_vector_number\":99}}",
-          "optimizers_config.vacuum_min_vector_number: value 99 invalid, must be 100 or larger"),
-    FORMAT(update_collection, "{\"quantization_config\":\"disabled\"}",
-           "quantization_config: unknown variant `disabled`, expected `Disabled`"),
-    FORMAT(change_aliases, "{}", "missing field `actions`"),
-    FORMAT(change_aliases, "{\"actions\":[{}]}", "actions[0]: data did not match"),
-    FORMAT(change_aliases, "{\"actions\":[{\"delete_alias\":{}}]}",
-           "actions[0].delete_alias: missing field `alias_name`"),
-    FORMAT(upsert, "{\"points\":[{\"id\":1}]}", "points[0]: missing field `vector`"),
-    FORMAT(upsert, "{\"points\":[{\"vector\":[1]}]}", "points[0]: missing field `id`"),
-    FORMAT(upsert, "{\"points\":[{\"id\":-1,\"vector\":[1]}]}", "points[0].id: invalid type"),
-    FORMAT(upsert, "{\"points\":[{\"id\":1.5,\"vector\":[1]}]}", "points[0].id: invalid type"),
-    FORMAT(upsert, "{\"points\":[{\"id\":\"x\",\"vector\":[1]}]}",
-           "points[0].id: value x is not a valid point ID"),
-    FORMAT(upsert, "{\"points\":[{\"id\":1,\"vector\":[1,\"a\"]}]}",
-           "points[0].vector[1]: invalid type, expected f32"),
-    FORMAT(upsert, "{\"points\":[{\"id\":1,\"vector\":[1e39]}]}",
-           "points[0].vector[0]: number is out of range for f32"),
-    FORMAT(upsert, "{\"points\":[{\"id\":1,\"vector\":[[1],2]}]}",
-           "points[0].vector[1]: invalid type: integer `2`"),
-    FORMAT(upsert, "{\"points\":[{\"id\":1,\"vector\":5}]}", "points[0].vector: invalid type"),
-    FORMAT(upsert, "{\"points\":[{\"id\":1,\"vector\":{\"a\":{\"b\":1}}}]}",
-           "points[0].vector.a: data did not match"),
-    FORMAT(upsert, "{\"points\":[{\"id\":1,\"vector\":[1],\"payload\":[1]}]}",
-           "points[0].payload: invalid type: sequence, expected a map"),
-    FORMAT(upsert, "{}", "data did not match any variant of untagged enum PointInsertOperations"),
-    FORMAT(upsert, "{\"batch\":{\"ids\":[1,2],\"vectors\":[[1]]}}",
-           "batch.vectors: number of ids and vectors must be equal (2 != 1)"),
-    FORMAT(upsert, "{\"batch\":{\"ids\":[1],\"vectors\":{\"a\":[[1],[2]]}}}",
-           "batch.vectors.a: number of ids and vectors"),
-    FORMAT(upsert, "{\"batch\":{\"ids\":[1],\"vectors\":[[1]],\"payloads\":[]}}",
-           "batch.payloads: number of ids and payloads"),
-    FORMAT(upsert, "{\"batch\":{\"vectors\":[[1]]}}", "batch: missing field `ids`"),
-    FORMAT(upsert, "{\"points\":[{\"id\":1,\"vector\":[1]}],}", ""),
-    FORMAT(upsert, "{\"points\":[{\"id\":18446744073709551616,\"vector\":[1]}]}",
-           "invalid number, or number out of range"),
-    VALID(upsert,
-          "{\"points\":[{\"id\":1,\"vector\":{\"s\":{\"indices\":[1,1],\"values\":[1,2,3]}}}]}",
-          "points[0].vector.s.?.values: must be the same length as indices; "
-          "points[0].vector.s.?.indices: must be unique"),
-    {OP_upsert, "wait=maybe", "{\"points\":[]}", STATUS_FORMAT,
-     "Deserialize error in query parameters: wait: `maybe` is not a boolean"},
-    {OP_upsert, "ordering=none", "{\"points\":[]}", STATUS_FORMAT, "ordering: `none`"},
-    {OP_upsert, "timeout=-1", "{\"points\":[]}", STATUS_FORMAT, "timeout: `-1`"},
-    {OP_upsert, "timeout=18446744073709551616", "{\"points\":[]}", STATUS_FORMAT, "timeout"},
-    {OP_upsert, "timeout=0", "{\"points\":[]}", STATUS_VALIDATION,
-     "Validation error in query parameters: [timeout: value 0 invalid, must be 1 or larger]"},
-    {OP_count, "consistency=0", "{}", STATUS_FORMAT, "consistency: `0`"},
-    {OP_telemetry, "details_level=4294967296", "", STATUS_FORMAT, "details_level"},
-    FORMAT(delete_points, "{}", "data did not match any variant of untagged enum PointsSelector"),
-    FORMAT(delete_points, "{\"points\":5}", "points: invalid type"),
-    FORMAT(clear_payload, "{\"shard_key\":\"a\"}", "data did not match any variant"),
-    FORMAT(set_payload, "{\"points\":[1]}", "missing field `payload`"),
-    FORMAT(overwrite_payload, "{\"points\":[1],\"payload\":3}", "payload: invalid type"),
-    FORMAT(delete_payload, "{\"points\":[1]}", "missing field `keys`"),
-    FORMAT(delete_vectors, "{\"points\":[1]}", "missing field `vector`"),
-    FORMAT(update_vectors, "{\"points\":[{\"id\":1}]}", "points[0]: missing field `vector`"),
-    FORMAT(update_batch, "{\"operations\":[{\"drop\":{}}]}", "operations[0]: data did not match"),
-    FORMAT(update_batch, "{\"operations\":[{\"delete_deprecated\":{}}]}",
-           "operations[0]: data did not match"),
-    FORMAT(update_batch, "{\"operations\":[{\"upsert\":{\"points\":[{\"id\":1}]}}]}",
-           "operations[0].upsert.points[0]: missing field `vector`"),
-    FORMAT(get_points, "{}", "missing field `ids`"),
-    FORMAT(get_points, "{\"ids\":[true]}", "ids[0]: invalid type: boolean"),
-    FORMAT(get_points, "{\"ids\":[1],\"with_payload\":5}", "with_payload: invalid type"),
-    FORMAT(get_points, "{\"ids\":[1],\"with_payload\":{}}", "with_payload: data did not match"),
-    VALID(scroll, "{\"limit\":0}", "internal.limit: value 0 invalid, must be 1 or larger"),
-    FORMAT(scroll, "{\"limit\":-5}", "limit: invalid type: integer `-5`, expected u32"),
-    FORMAT(scroll, "{\"limit\":1.5}", "limit: invalid type: floating point `1.5`, expected u32"),
-    FORMAT(scroll, "{\"order_by\":{}}", "order_by: missing field `key`"),
-    FORMAT(count, "{\"filter\":5}", "filter: invalid type"),
-    FORMAT(count, "{\"filter\":{\"must\":[5]}}", "filter.must[0]: invalid type"),
-    FORMAT(count, "{\"filter\":{\"must\":[{\"foo\":1}]}}",
-           "filter.must[0]: data did not match any variant of untagged enum Condition"),
-    FORMAT(count, "{\"filter\":{\"must\":{\"key\":\"k\",\"match\":{}}}}",
-           "filter.must.match: data did not match"),
-    FORMAT(count, "{\"filter\":{\"must\":{\"key\":\"k\",\"match\":{\"value\":1.5}}}}",
-           "filter.must.match.value: invalid type"),
-    FORMAT(count, "{\"filter\":{\"must\":{\"key\":\"k\",\"match\":{\"any\":[1,\"a\"]}}}}",
-           "filter.must.match.any[1]: invalid type"),
-    FORMAT(count, "{\"filter\":{\"must\":{\"key\":\"k\",\"range\":{\"gt\":\"yesterday\"}}}}",
-           "filter.must.range.gt: value yesterday is not a valid RFC 3339"),
-    FORMAT(count, "{\"filter\":{\"must\":{\"key\":\"k\",\"range\":{\"gt\":true}}}}",
-           "filter.must.range.gt: invalid type"),
-    FORMAT(count,
-           "{\"filter\":{\"must\":{\"key\":\"k\",\"geo_radius\":{\"center\":{\"lon\":1,\"lat\":91},"
-           "\"radius\":1}}}}",
-           "filter.must.geo_radius.center: wrong format of GeoPoint"),
-    FORMAT(count, "{\"filter\":{\"must\":{\"key\":\"a\\u0000b\",\"is_null\":true}}}",
-           "filter.must.key: a string here must not contain U+0000"),
-    VALID(count, "{\"filter\":{\"must\":{\"key\":\"k\"}}}",
-          "filter.must: At least one field condition must be specified"),
-    FORMAT(search, "{\"limit\":1}", "missing field `vector`"),
-    FORMAT(search, "{\"vector\":[1]}", "missing field `limit`"),
-    FORMAT(search, "{\"vector\":{\"vector\":[1]},\"limit\":1}", "vector: missing field `name`"),
-    VALID(search, "{\"vector\":[1],\"limit\":0,\"params\":{\"hnsw_ef\":0}}",
-          "internal.limit: value 0 invalid, must be 1 or larger; internal.params.hnsw_ef: value 0 "
-          "invalid, must be 1 or larger"),
-    VALID(search_batch, "{\"searches\":[{\"vector\":[1],\"limit\":0}]}",
-          "searches[0].internal.limit: value 0 invalid, must be 1 or larger"),
-    VALID(query, "{\"limit\":0}", "internal.limit: value 0 invalid, must be 1 or larger"),
-    VALID(query,
-          "{\"query\":{\"nearest\":[1],\"mmr\":{\"diversity\":1.5,\"candidates_limit\":16385}}}",
-          "internal.query.mmr.diversity: value 1.5 invalid, must be from 0.0 to 1.0; "
-          "internal.query.mmr.candidates_limit: value 16385 invalid, must be 16384 or smaller"),
-    VALID(
-        query,
-        "{\"query\":{\"relevance_feedback\":{\"target\":1,\"feedback\":[],\"strategy\":{\"naive\":"
-        "{\"a\":1,\"b\":-1,\"c\":0}}}}}",
-        "internal.query.relevance_feedback.strategy.naive.b: value -1.0 invalid, must be 0.0 or "
-        "larger"),
-    FORMAT(query, "{\"query\":true}", "query: invalid type: boolean"),
-    FORMAT(query, "{\"query\":{\"foo\":1}}", "query: data did not match"),
-    FORMAT(query, "{\"query\":{\"fusion\":\"x\"}}", "query.fusion: unknown variant `x`"),
-    FORMAT(query, "{\"query\":{\"formula\":{\"sum\":[true]}}}",
-           "query.formula.sum[0]: invalid type"),
-    FORMAT(query_batch, "{\"searches\":{}}", "searches: invalid type: map, expected a sequence"),
-};
-
 static void test_bad_requests(void **state)
 {
     /* Proves: each wrong body gives the contract's status and a text that names the place. */
@@ -910,12 +664,15 @@ static void test_many_violations(void **state)
     /* Proves: more violations than fit leave a text that is whole, and the status. */
     (void)state;
     ProtobufCMessage *out = NULL;
-    char body[4096] = "{\"searches\":[", *at = body + strlen(body);
+    struct buffer body;
+    buffer_init(&body, 0);
+    buffer_append_text(&body, "{\"searches\":[");
     for (int i = 0; i < 50; i++)
-        at += sprintf(at, "%s{\"vector\":[1],\"limit\":0}", i ? "," : "");
-    strcpy(at, "]}");
-    assert_int_equal(decode_bytes(OP_search_batch, "", NULL, slice_text(body), &out),
+        buffer_printf(&body, "%s{\"vector\":[1],\"limit\":0}", i ? "," : "");
+    buffer_append_text(&body, "]}");
+    assert_int_equal(decode_bytes(OP_search_batch, "", NULL, buffer_slice(&body), &out),
                      STATUS_VALIDATION);
+    buffer_deinit(&body);
     assert_int_equal(err.message[strlen(err.message) - 1], ']');
     assert_non_null(strstr(err.message, "searches[0]"));
 }
@@ -926,13 +683,16 @@ static void test_memory_limit(void **state)
     (void)state;
     struct arena *small = arena_create(4096), *whole = arena;
     ProtobufCMessage *out = NULL;
-    char body[8192] = "{\"points\":[{\"id\":1,\"vector\":[0", *at = body + strlen(body);
+    struct buffer body;
+    buffer_init(&body, 0);
+    buffer_append_text(&body, "{\"points\":[{\"id\":1,\"vector\":[0");
     for (int i = 0; i < 3000; i++)
-        at += sprintf(at, ",0");
-    strcpy(at, "]}]}");
+        buffer_append_text(&body, ",0");
+    buffer_append_text(&body, "]}]}");
     arena = small;
-    assert_int_equal(decode_bytes(OP_upsert, "collection_name=c", NULL, slice_text(body), &out),
+    assert_int_equal(decode_bytes(OP_upsert, "collection_name=c", NULL, buffer_slice(&body), &out),
                      STATUS_TOO_LARGE);
+    buffer_deinit(&body);
     arena = whole;
     arena_destroy(small);
 }

@@ -105,21 +105,24 @@ static void set_payload_text(ProtobufCBinaryData *data, const char *text)
     data->len = strlen(text);
 }
 
-static void test_records(void **state)
+static const float test_numbers[] = {0.1f, 1, -2.5f};
+
+static void set_dense(Qdrant__DenseVector *dense, size_t count)
 {
-    /* Proves: points with every kind of vector, spliced payload, ids of both kinds, order values.
-     */
+    qdrant__dense_vector__init(dense);
+    dense->data = (float *)(uintptr_t)test_numbers;
+    dense->n_data = count;
+}
+
+static void test_one_point(void **state)
+{
+    /* Proves: a point with and without payload and vector; payload is spliced as stored. */
     (void)state;
-    float numbers[] = {0.1f, 1, -2.5f};
-    uint32_t indices[] = {7, 9};
-    Qdrant__PointId number = QDRANT__POINT_ID__INIT, uuid = QDRANT__POINT_ID__INIT;
-    number.point_id_options_case = QDRANT__POINT_ID__POINT_ID_OPTIONS_NUM;
-    number.num = 3;
-    uuid.point_id_options_case = QDRANT__POINT_ID__POINT_ID_OPTIONS_UUID;
-    uuid.uuid = (char[]){"550e8400-e29b-41d4-a716-446655440000"};
-    Qdrant__DenseVector dense = QDRANT__DENSE_VECTOR__INIT;
-    dense.data = numbers;
-    dense.n_data = 3;
+    Qdrant__PointId id = QDRANT__POINT_ID__INIT;
+    id.point_id_options_case = QDRANT__POINT_ID__POINT_ID_OPTIONS_NUM;
+    id.num = 3;
+    Qdrant__DenseVector dense;
+    set_dense(&dense, 3);
     Qdrant__VectorOutput vector = QDRANT__VECTOR_OUTPUT__INIT;
     vector.vector_case = QDRANT__VECTOR_OUTPUT__VECTOR_DENSE;
     vector.dense = &dense;
@@ -128,7 +131,7 @@ static void test_records(void **state)
     vectors.vector = &vector;
     Qdrant__RetrievedPoint point;
     qdrant__retrieved_point__init(&point);
-    point.id = &number;
+    point.id = &id;
     Sagitta__GetPointResponse one = SAGITTA__GET_POINT_RESPONSE__INIT;
     one.result = &point;
     assert_answer(OP_get_point, &one, "{\"id\":3}");
@@ -137,45 +140,70 @@ static void test_records(void **state)
     set_payload_text(&point.payload_json, "{\"a\":[1,2.0]}");
     assert_answer(OP_get_point, &one,
                   "{\"id\":3,\"vector\":[0.1,1.0,-2.5],\"payload\":{\"a\":[1,2.0]}}");
+    Qdrant__ScrollResponse scroll = QDRANT__SCROLL_RESPONSE__INIT;
+    assert_answer(OP_scroll, &scroll, "{\"points\":[],\"next_page_offset\":null}");
+    scroll.next_page_offset = &id;
+    assert_answer(OP_scroll, &scroll, "{\"points\":[],\"next_page_offset\":3}");
+}
 
-    Qdrant__SparseVector sparse = QDRANT__SPARSE_VECTOR__INIT;
+/* One vector of each kind, and one in the older layout of plain fields. */
+static void set_each_kind(Qdrant__VectorOutput outputs[4])
+{
+    static uint32_t indices[] = {7, 9};
+    static Qdrant__DenseVector dense, *rows[] = {&dense, &dense};
+    static Qdrant__SparseVector sparse;
+    static Qdrant__MultiDenseVector multi;
+    set_dense(&dense, 3);
+    qdrant__sparse_vector__init(&sparse);
     sparse.indices = indices;
-    sparse.values = numbers;
+    sparse.values = (float *)(uintptr_t)test_numbers;
     sparse.n_indices = sparse.n_values = 2;
-    Qdrant__VectorOutput second = QDRANT__VECTOR_OUTPUT__INIT;
-    second.vector_case = QDRANT__VECTOR_OUTPUT__VECTOR_SPARSE;
-    second.sparse = &sparse;
-    Qdrant__DenseVector *rows[] = {&dense, &dense};
-    Qdrant__MultiDenseVector multi = QDRANT__MULTI_DENSE_VECTOR__INIT;
+    qdrant__multi_dense_vector__init(&multi);
     multi.vectors = rows;
     multi.n_vectors = 2;
-    Qdrant__VectorOutput third = QDRANT__VECTOR_OUTPUT__INIT;
-    third.vector_case = QDRANT__VECTOR_OUTPUT__VECTOR_MULTI_DENSE;
-    third.multi_dense = &multi;
-    Qdrant__VectorOutput old = QDRANT__VECTOR_OUTPUT__INIT;
-    old.data = numbers;
-    old.n_data = 1;
-    Qdrant__NamedVectorsOutput__VectorsEntry entries[4], *entry_list[4];
+    for (size_t i = 0; i < 4; i++)
+        qdrant__vector_output__init(&outputs[i]);
+    outputs[0].vector_case = QDRANT__VECTOR_OUTPUT__VECTOR_DENSE;
+    outputs[0].dense = &dense;
+    outputs[1].vector_case = QDRANT__VECTOR_OUTPUT__VECTOR_SPARSE;
+    outputs[1].sparse = &sparse;
+    outputs[2].vector_case = QDRANT__VECTOR_OUTPUT__VECTOR_MULTI_DENSE;
+    outputs[2].multi_dense = &multi;
+    outputs[3].data = (float *)(uintptr_t)test_numbers;
+    outputs[3].n_data = 1;
+}
+
+static void test_named_vectors(void **state)
+{
+    /* Proves: vectors of every kind by name, a UUID, an order value. */
+    (void)state;
     static const char *const names[] = {"d", "s", "m", "o"};
-    Qdrant__VectorOutput *values[] = {&vector, &second, &third, &old};
+    Qdrant__VectorOutput outputs[4];
+    Qdrant__NamedVectorsOutput__VectorsEntry entries[4], *entry_list[4];
+    set_each_kind(outputs);
     for (size_t i = 0; i < 4; i++) {
         qdrant__named_vectors_output__vectors_entry__init(&entries[i]);
         entries[i].key = (char *)(uintptr_t)names[i];
-        entries[i].value = values[i];
+        entries[i].value = &outputs[i];
         entry_list[i] = &entries[i];
     }
     Qdrant__NamedVectorsOutput named = QDRANT__NAMED_VECTORS_OUTPUT__INIT;
     named.vectors = entry_list;
     named.n_vectors = 4;
+    Qdrant__VectorsOutput vectors = QDRANT__VECTORS_OUTPUT__INIT;
     vectors.vectors_options_case = QDRANT__VECTORS_OUTPUT__VECTORS_OPTIONS_VECTORS;
     vectors.vectors = &named;
-    point.id = &uuid;
-    point._payload_json_case = QDRANT__RETRIEVED_POINT___PAYLOAD_JSON__NOT_SET;
+    Qdrant__PointId id = QDRANT__POINT_ID__INIT;
+    id.point_id_options_case = QDRANT__POINT_ID__POINT_ID_OPTIONS_UUID;
+    id.uuid = (char[]){"550e8400-e29b-41d4-a716-446655440000"};
     Qdrant__OrderValue order = QDRANT__ORDER_VALUE__INIT;
     order.variant_case = QDRANT__ORDER_VALUE__VARIANT_FLOAT;
     order.float_ = 2;
+    Qdrant__RetrievedPoint point, *points[] = {&point};
+    qdrant__retrieved_point__init(&point);
+    point.id = &id;
+    point.vectors = &vectors;
     point.order_value = &order;
-    Qdrant__RetrievedPoint *points[] = {&point};
     Qdrant__GetResponse get = QDRANT__GET_RESPONSE__INIT;
     assert_answer(OP_get_points, &get, "[]");
     get.result = points;
@@ -184,10 +212,6 @@ static void test_records(void **state)
                   "[{\"id\":\"550e8400-e29b-41d4-a716-446655440000\",\"vector\":{\"d\":[0.1,1.0,"
                   "-2.5],\"s\":{\"values\":[0.1,1.0],\"indices\":[7,9]},\"m\":[[0.1,1.0,-2.5],"
                   "[0.1,1.0,-2.5]],\"o\":[0.1]},\"order_value\":2.0}]");
-    Qdrant__ScrollResponse scroll = QDRANT__SCROLL_RESPONSE__INIT;
-    assert_answer(OP_scroll, &scroll, "{\"points\":[],\"next_page_offset\":null}");
-    scroll.next_page_offset = &number;
-    assert_answer(OP_scroll, &scroll, "{\"points\":[],\"next_page_offset\":3}");
 }
 
 static void test_hits(void **state)
@@ -337,7 +361,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_simple_results, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_records, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_one_point, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_named_vectors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_collection_info, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_text_and_json, set_up, tear_down),
