@@ -26,20 +26,20 @@ static inline bool cpu_has_f16c(void)
 #endif
 
 /* How `many` prefetches: the vector `ahead` places further, its first `bytes` bytes. Short rows are
- * asked for whole; of long ones only the start, for the hardware follows a stream by itself. */
+ * asked for whole; of long ones only the start, for the hardware follows a stream by itself.
+ * Measured: fewer in flight leave memory idle, more than the core can have outstanding are dropped.
+ */
 struct prefetch_plan {
     size_t ahead;
     size_t bytes;
 };
 static inline struct prefetch_plan prefetch_plan_for(size_t row_bytes)
 {
-    if (row_bytes <= 512) {
-        return (struct prefetch_plan){.ahead = 4, .bytes = row_bytes};
-    }
-    if (row_bytes <= 1024) {
-        return (struct prefetch_plan){.ahead = 2, .bytes = row_bytes};
-    }
-    return (struct prefetch_plan){.ahead = 1, .bytes = row_bytes < 2048 ? row_bytes : 2048};
+    enum { SHORT_ROW = 512, BYTES_MAX = 2048 };
+    return (struct prefetch_plan){
+        .ahead = row_bytes <= SHORT_ROW ? 6 : 2,
+        .bytes = row_bytes < BYTES_MAX ? row_bytes : BYTES_MAX,
+    };
 }
 static inline void prefetch_row(const void *row, size_t bytes)
 {

@@ -6,18 +6,14 @@ set -eu
 folder=${1:-build/bench}
 repeats=${2:-3}
 python=${PYTHON:-python3}
-build_root=${BUILD_ROOT:-build}
+build_root=${BUILD_ROOT:-$folder/obj} # a part of the tree only: not the usual folder
 here=$(dirname "$0")
 
-make BUILD_ROOT="$build_root" MODULES="storage/base index/kernel index/flat index/hnsw" \
+make BUILD_ROOT="$build_root" \
+    MODULES="storage/base index/kernel index/flat index/hnsw index/topk.c index/vectors.c index/vindex.c" \
     "$build_root/release/libsagitta.a" "$build_root/release/tests/bench/bench_index.o" >/dev/null
-objects="$build_root/release/index"
-for name in topk vectors vindex; do
-    make BUILD_ROOT="$build_root" "$objects/$name.o" >/dev/null
-done
 gcc -o "$build_root/release/bench_index" "$build_root/release/tests/bench/bench_index.o" \
-    "$objects/topk.o" "$objects/vectors.o" "$objects/vindex.o" "$build_root/release/libsagitta.a" \
-    -lxxhash -lpthread -lm
+    "$build_root/release/libsagitta.a" -lxxhash -lpthread -lm
 
 "$python" "$here/make_data.py" "$folder"
 results=$folder/results.jsonl
