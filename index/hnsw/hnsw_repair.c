@@ -40,8 +40,9 @@ static void reach_from(const struct hnsw *hnsw, struct reach *reach, point_offse
 static void attach(struct hnsw *hnsw, struct scratch *scratch, point_offset point, uint64_t entry)
 {
     const void *vector = vectors_at(hnsw->vectors, point);
+    /* From the entry and on level 0 alone: the upper levels could lead to a node that was not
+     * reached. */
     struct candidate start = candidate_of(hnsw, vector, (point_offset)entry);
-    start = greedy_descend(hnsw, scratch, vector, start, (uint32_t)(entry >> 32), 0);
     struct level_walk walk = {.query = vector, .ef = hnsw->ef_construct};
     (void)search_level(hnsw, scratch, &walk, start); /* only a cancel flag could end it early */
     point_offset id;
