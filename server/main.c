@@ -187,11 +187,11 @@ static void server_close(struct server *server)
     if (server->net != NULL) {
         net_close(server->net);
     }
-    if (server->service != NULL) {
-        request_service_destroy(server->service);
-    }
     if (server->replica != NULL) {
         replica_close(server->replica);
+    }
+    if (server->service != NULL) {
+        request_service_destroy(server->service);
     }
     if (server->engine != NULL) {
         engine_close(server->engine);

@@ -532,20 +532,19 @@ void request_service_stop(struct request_service *service)
     while (atomic_load_explicit(&counters(service)->requests_open, memory_order_acquire) > 0) {
         (void)nanosleep(&(struct timespec){.tv_nsec = WAIT_STEP_NS}, NULL);
     }
-    worker_pool_destroy(service->pool);
-    service->pool = NULL;
+    worker_pool_stop(service->pool);
 }
 
 void request_service_destroy(struct request_service *service)
 {
-    ASSERT(service->pool == NULL);
+    worker_pool_destroy(service->pool);
     router_destroy(service->router);
     mem_free(service);
 }
 
 size_t request_service_queue_length(const struct request_service *service)
 {
-    return service->pool != NULL ? worker_pool_queue_length(service->pool) : 0;
+    return worker_pool_queue_length(service->pool);
 }
 
 struct request_front *request_front_create(struct request_service *service, struct mailbox *home)

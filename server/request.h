@@ -25,7 +25,8 @@ enum status request_service_create(const struct request_options *options,
                                    struct request_service **out, struct error *err);
 /* Waits until no request is open (their connections are gone), then ends the compute threads. */
 void request_service_stop(struct request_service *service);
-void request_service_destroy(struct request_service *service); /* after the loops have ended */
+/* After the loops and the replica's threads have ended. */
+void request_service_destroy(struct request_service *service);
 size_t request_service_queue_length(const struct request_service *service);
 
 struct request_front *request_front_create(struct request_service *service, struct mailbox *home);

@@ -110,7 +110,7 @@ size_t worker_pool_queue_length(const struct worker_pool *pool)
     return atomic_load_explicit(&pool->length, memory_order_relaxed);
 }
 
-void worker_pool_destroy(struct worker_pool *pool)
+void worker_pool_stop(struct worker_pool *pool)
 {
     pthread_mutex_lock(&pool->mutex);
     pool->stopping = true;
@@ -120,6 +120,11 @@ void worker_pool_destroy(struct worker_pool *pool)
         pthread_join(pool->threads[i], NULL);
     }
     ASSERT(pool->head == NULL);
+}
+
+void worker_pool_destroy(struct worker_pool *pool)
+{
+    ASSERT(pool->stopping);
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->mutex);
     mem_free(pool);
@@ -137,6 +142,7 @@ enum status worker_pool_create(const struct worker_pool_options *options, struct
     pthread_cond_init(&pool->wake, NULL);
     for (; pool->started < options->threads; pool->started++) {
         if (pthread_create(&pool->threads[pool->started], NULL, worker_main, pool) != 0) {
+            worker_pool_stop(pool);
             worker_pool_destroy(pool);
             return error_set(err, STATUS_INTERNAL, "a compute thread cannot be started");
         }

@@ -31,8 +31,11 @@ NODISCARD bool worker_pool_submit(struct worker_pool *pool, struct job *job);
 /* Any thread. For the second half of work that was let in before: never refused. */
 void worker_pool_resume(struct worker_pool *pool, struct job *job);
 size_t worker_pool_queue_length(const struct worker_pool *pool);
-/* Runs what is queued, then ends the threads. Nobody submits any more. */
-void worker_pool_destroy(struct worker_pool *pool);
+/* Runs what is queued, then ends the threads. No job will come any more; a submitter may still be
+ * on its way out of the call, so the memory goes with worker_pool_destroy, when the submitters'
+ * threads have ended. */
+void worker_pool_stop(struct worker_pool *pool);
+void worker_pool_destroy(struct worker_pool *pool); /* stopped */
 
 /* Jobs to be run on the thread of one libuv loop, in the order posted. */
 struct mailbox;

@@ -82,6 +82,7 @@ static void test_every_job_once(void **state)
     for (int i = 0; i < POSTERS; i++) {
         pthread_join(submitters[i].thread, NULL);
     }
+    worker_pool_stop(pool);
     worker_pool_destroy(pool);
     assert_int_equal(atomic_load(&runs_seen), POSTERS * JOBS);
     assert_int_equal(atomic_load(&locals_alive), 0);
@@ -138,6 +139,7 @@ static void test_bound(void **state)
     worker_pool_resume(pool, &jobs[4].job);
     assert_int_equal(worker_pool_queue_length(pool), 4);
     atomic_store(&gate_open, true);
+    worker_pool_stop(pool);
     worker_pool_destroy(pool);
     const int wanted[] = {0, 1, 2, 4};
     assert_int_equal(atomic_load(&order_next), 4);
