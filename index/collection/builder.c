@@ -6,9 +6,12 @@
 #include "storage/base/logger.h"
 #include "storage/base/mem.h"
 
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { PAUSE_MS = 500, SETTLE_MS = 20 };
+enum { BUILDER_NICE = 10, PAUSE_MS = 500, SETTLE_MS = 20 };
 
 struct builder {
     struct engine *engine;
@@ -57,6 +60,9 @@ static bool build_one(struct builder *builder, struct collection *collection)
 static void *run_builder(void *arg)
 {
     struct builder *builder = arg;
+    /* Searches and writes go first. Threads of a build inherit it; refused, it only means less
+     * politeness. */
+    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), BUILDER_NICE);
     while (!atomic_load(&builder->stop)) {
         struct collection **list = NULL;
         size_t count = catalog_list(builder->engine, &list);
