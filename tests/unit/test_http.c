@@ -287,14 +287,14 @@ static void test_pipeline(void **state)
      * the rest waits. */
     (void)state;
     service.later = true;
-    char bytes[4096] = "";
+    struct buffer bytes;
+    buffer_init(&bytes, 0);
     for (int i = 0; i < 20; i++) {
-        char one[128];
-        (void)snprintf(one, sizeof(one),
-                       "POST /%d HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n%03d", i, i);
-        strcat(bytes, one);
+        buffer_printf(&bytes, "POST /%d HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n%03d", i,
+                      i);
     }
-    fake_stream_text(&fake, bytes);
+    fake_stream_feed(&fake, buffer_slice(&bytes));
+    buffer_deinit(&bytes);
     for (int i = 0; i < 20; i++) {
         char wanted[8];
         assert_int_equal(service.begun, i + 1);
