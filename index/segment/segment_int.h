@@ -71,6 +71,10 @@ enum status segment_load(struct segment *segment, struct error *err);
 enum status segment_grow(struct segment *segment, point_offset count, struct error *err);
 /* Was the filter seen before? Notes that it was. */
 bool segment_knows_filter(struct segment *segment, const struct filter *filter);
+/* Matches remembered of all offsets below `count`, some of which may have died since; + reference,
+ * or NULL. */
+struct match_entry *segment_remembered(struct segment *segment, const struct filter *filter,
+                                       point_offset count);
 bool segment_is_pending(struct segment *segment, point_offset offset);
 /* segment_build.c */
 struct index_ref *slot_pin(struct slot *slot); /* NULL: no graph */

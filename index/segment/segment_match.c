@@ -279,6 +279,17 @@ enum status segment_matches_pending(struct segment *segment, const struct filter
     return match_all(segment, &match, out, err);
 }
 
+struct match_entry *segment_remembered(struct segment *segment, const struct filter *filter,
+                                       point_offset count)
+{
+    struct match_entry *entry = match_cache_get(&segment->matches, filter_key(filter));
+    if (entry && entry->upto < count) {
+        match_entry_unref(entry);
+        entry = NULL;
+    }
+    return entry;
+}
+
 bool segment_knows_filter(struct segment *segment, const struct filter *filter)
 {
     struct bitmap none;

@@ -14,7 +14,7 @@
 #include "storage/base/mem.h"
 #include "storage/base/random.h"
 
-enum { RETRIES_MAX = 8, SAMPLE_POINTS = 200, KB = 1024 };
+enum { CANCEL_CHECK_EVERY = 1024, RETRIES_MAX = 8, SAMPLE_POINTS = 200, KB = 1024 };
 static const double WALK_SELECTIVITY_MIN = 0.2;
 
 /* What a search may return: bits from a full pass, or answers remembered while walking. */
@@ -22,8 +22,10 @@ struct acceptance {
     struct segment *segment;
     struct slot *slot;
     const struct filter *filter;
-    struct bitmap matches; /* every match after a full pass; or those accepted so far */
-    struct bitmap known;   /* while walking: checked already */
+    struct bitmap matches;          /* every match after a full pass; or those accepted so far */
+    struct bitmap known;            /* while walking: checked already */
+    struct match_entry *remembered; /* holds `set` when it was known before */
+    const struct bitmap *set;       /* every match; NULL: no filter, or checked while walking */
     struct arena *arena;
 };
 
@@ -36,7 +38,7 @@ static bool accept_live(const void *ctx, point_offset offset)
 static bool accept_match(const void *ctx, point_offset offset)
 {
     const struct acceptance *a = ctx;
-    return bitmap_get(&a->matches, offset) && vectors_has(&a->slot->vectors, offset);
+    return bitmap_get(a->set, offset) && vectors_has(&a->slot->vectors, offset);
 }
 
 static bool accept_lazily(const void *ctx, point_offset offset)
@@ -62,30 +64,42 @@ static int compare_by_id(const void *ctx, point_offset a, point_offset b)
     return order ? order : (a > b) - (a < b); /* two versions of one point may meet for a moment */
 }
 
-static enum status scan(const struct slot *slot, const struct search_args *args, point_offset from,
-                        struct topk *top, struct error *err)
+/* The next offset that may be accepted, at or after `from`; SIZE_MAX: none. A set may be shorter
+ * than the vectors when points are being added. */
+static size_t next_candidate(const struct acceptance *a, size_t from)
+{
+    if (!a->set) {
+        return from;
+    }
+    size_t next = from < a->set->bits ? bitmap_next(a->set, from) : SIZE_MAX;
+    return next < a->set->bits ? next : SIZE_MAX;
+}
+
+static enum status scan(const struct acceptance *a, const struct search_args *args,
+                        point_offset from, struct topk *top, struct error *err)
 {
     enum { BATCH = 64 };
+    const struct vectors *vectors = &a->slot->vectors;
     const void *rows[BATCH];
     point_offset offsets[BATCH];
     float distances[BATCH];
-    size_t filled = 0;
-    for (point_offset offset = from; offset <= args->count; offset++) {
-        bool last = offset == args->count;
-        if (!last && vectors_has(&slot->vectors, offset) &&
-            (!args->accept || args->accept->test(args->accept->ctx, offset))) {
-            rows[filled] = vectors_at(&slot->vectors, offset);
-            offsets[filled++] = offset;
-        }
-        if (filled == BATCH || (last && filled)) {
-            slot->vectors.kernel->many(args->query, rows, filled, slot->vectors.dim, distances);
-            for (size_t i = 0; i < filled; i++) {
-                topk_push(top, distances[i], offsets[i]);
+    size_t at = next_candidate(a, from);
+    while (at < args->count) {
+        size_t filled = 0;
+        for (size_t looked = 0; filled < BATCH && looked < CANCEL_CHECK_EVERY && at < args->count;
+             looked++, at = next_candidate(a, at + 1)) {
+            point_offset offset = (point_offset)at;
+            if (vectors_has(vectors, offset) &&
+                (!args->accept || args->accept->test(args->accept->ctx, offset))) {
+                rows[filled] = vectors_at(vectors, offset);
+                offsets[filled++] = offset;
             }
-            filled = 0;
         }
-        if (args->cancelled && offset % 256 == 0 &&
-            atomic_load_explicit(args->cancelled, memory_order_relaxed)) {
+        vectors->kernel->many(args->query, rows, filled, vectors->dim, distances);
+        for (size_t i = 0; i < filled; i++) {
+            topk_push(top, distances[i], offsets[i]);
+        }
+        if (args->cancelled && atomic_load_explicit(args->cancelled, memory_order_relaxed)) {
             return error_set(err, STATUS_CANCELLED, "cancelled");
         }
     }
@@ -167,9 +181,15 @@ static enum status prepare_filtered(struct acceptance *a, const struct index_ref
         return status;
     }
     accept->test = accept_match;
-    status = segment_matches(a->segment, a->filter, args->cancelled, &a->matches, err);
+    a->remembered = segment_remembered(a->segment, a->filter, args->count);
+    if (a->remembered) {
+        a->set = &a->remembered->bits;
+    } else {
+        status = segment_matches(a->segment, a->filter, args->cancelled, &a->matches, err);
+        a->set = &a->matches;
+    }
     if (status == STATUS_OK && *graph) {
-        size_t matches = bitmap_count(&a->matches);
+        size_t matches = bitmap_count(a->set);
         accept->selectivity = (double)matches / (double)((uint64_t)args->count + 1);
         *graph = ref->index->kind->cost(ref->index, args) < (double)matches;
     }
@@ -184,7 +204,7 @@ static enum status search_graph(const struct index_ref *ref, const struct accept
     point_offset linked = kind->linked(ref->index);
     enum status status = kind->search(ref->index, args, top, err);
     if (status == STATUS_OK && !search->indexed_only && linked < args->count) {
-        status = scan(a->slot, args, linked, top, err);
+        status = scan(a, args, linked, top, err);
     }
     return status;
 }
@@ -228,7 +248,7 @@ static enum status search_once(struct segment *segment, const struct segment_sea
         if (search->indexed_only && ref) {
             args.count = linked < args.count ? linked : args.count;
         }
-        status = scan(slot, &args, 0, &top, err);
+        status = scan(&a, &args, 0, &top, err);
     }
     if (ref) {
         slot_unpin(ref);
@@ -237,6 +257,9 @@ static enum status search_once(struct segment *segment, const struct segment_sea
     *count = top.count;
     bitmap_deinit(&a.matches);
     bitmap_deinit(&a.known);
+    if (a.remembered) {
+        match_entry_unref(a.remembered);
+    }
     arena_destroy(a.arena);
     return status;
 }
