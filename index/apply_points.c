@@ -195,8 +195,7 @@ static enum status change_payloads(struct work *work, const Sagitta__Selection *
 {
     point_offset *offsets = NULL;
     size_t count = 0;
-    enum status status =
-        select_points(work, selection, change->kind == CHANGE_CLEAR, &offsets, &count);
+    enum status status = select_points(work, selection, false, &offsets, &count);
     struct buffer payload;
     buffer_init(&payload, 0);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
@@ -301,7 +300,7 @@ static enum status apply_delete_vectors(struct work *work, const Sagitta__Delete
     }
     point_offset *offsets = NULL;
     size_t count = 0;
-    enum status status = select_points(work, command->points, true, &offsets, &count);
+    enum status status = select_points(work, command->points, false, &offsets, &count);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         segment_delete_vectors(work->segment, work->apply->batch, work->apply->index, offsets[i],
                                command->slots, command->n_slots);

@@ -178,6 +178,7 @@ void catalog_remove(struct engine *engine, struct collection *collection)
     remove_aliases(engine, collection->name);
     pthread_rwlock_unlock(&engine->catalog_lock);
     atomic_store(&collection->dropped, true);
+    segment_set_dropped(collection->segment);
     collection_unref(collection);
 }
 

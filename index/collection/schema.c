@@ -339,6 +339,16 @@ static void update_params(Qdrant__CreateCollection *config,
             QDRANT__CREATE_COLLECTION___WRITE_CONSISTENCY_FACTOR_WRITE_CONSISTENCY_FACTOR;
         config->write_consistency_factor = diff->write_consistency_factor;
     }
+    if (diff->_read_fan_out_factor_case) {
+        config->_read_fan_out_factor_case =
+            QDRANT__CREATE_COLLECTION___READ_FAN_OUT_FACTOR_READ_FAN_OUT_FACTOR;
+        config->read_fan_out_factor = diff->read_fan_out_factor;
+    }
+    if (diff->_read_fan_out_delay_ms_case) {
+        config->_read_fan_out_delay_ms_case =
+            QDRANT__CREATE_COLLECTION___READ_FAN_OUT_DELAY_MS_READ_FAN_OUT_DELAY_MS;
+        config->read_fan_out_delay_ms = diff->read_fan_out_delay_ms;
+    }
     if (diff->_on_disk_payload_case) {
         config->_on_disk_payload_case = QDRANT__CREATE_COLLECTION___ON_DISK_PAYLOAD_ON_DISK_PAYLOAD;
         config->on_disk_payload = diff->on_disk_payload;

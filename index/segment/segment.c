@@ -155,7 +155,7 @@ enum status segment_payload(struct segment *segment, point_offset offset, struct
         if (status != STATUS_NOT_FOUND) {
             return status;
         }
-        if (!segment_current(segment, offset)) {
+        if (!segment_current(segment, offset) || atomic_load(&segment->dropped)) {
             return STATUS_NOT_FOUND;
         }
         if (row.data) {
@@ -188,4 +188,9 @@ void segment_set_schema(struct segment *segment, struct schema *schema)
     segment->schema = schema_ref(schema);
     pthread_mutex_unlock(&segment->schema_lock);
     schema_unref(old);
+}
+
+void segment_set_dropped(struct segment *segment)
+{
+    atomic_store(&segment->dropped, true);
 }

@@ -55,6 +55,9 @@ bool segment_check_pending(struct segment *segment, const struct filter *filter,
 void segment_committed(struct segment *segment);
 point_offset segment_next_offset(const struct segment *segment);
 
+/* Before the rows of a deleted collection go: readers that still hold it stop waiting for them. */
+void segment_set_dropped(struct segment *segment);
+
 /* ---- reading ---- */
 size_t segment_points_count(struct segment *segment);
 struct point_id segment_id(const struct segment *segment, point_offset offset);

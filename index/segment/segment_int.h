@@ -43,7 +43,8 @@ struct segment {
     pthread_mutex_t schema_lock; /* guards schema */
     struct schema *schema;
     struct match_cache matches;
-    bool edited; /* this command changed something in place; the writer's */
+    atomic_bool dropped; /* the collection is gone: its rows are being removed */
+    bool edited;         /* this command changed something in place; the writer's */
     struct hashmap
         *pending; /* offset -> struct pending, payloads not committed yet; the writer's */
 };

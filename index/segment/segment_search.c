@@ -264,6 +264,18 @@ static enum status search_once(struct segment *segment, const struct segment_sea
     return status;
 }
 
+/* Moves the hits that still stand for their points to the front; returns their count. */
+static size_t keep_current(struct segment *segment, struct scored *items, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (segment_current(segment, items[i].point)) {
+            items[kept++] = items[i];
+        }
+    }
+    return kept;
+}
+
 enum status segment_search(struct segment *segment, const struct segment_search *search,
                            struct scored *items, size_t *count, struct error *err)
 {
@@ -274,14 +286,11 @@ enum status segment_search(struct segment *segment, const struct segment_search 
         if (status != STATUS_OK) {
             return status;
         }
-        size_t kept = 0;
-        for (size_t i = 0; i < found; i++) {
-            if (segment_current(segment, items[i].point)) {
-                items[kept++] = items[i];
-            }
-        }
-        *count = kept;
-        if (kept == found || attempt == RETRIES_MAX) {
+        /* Twice: while a point is being replaced, its old place may pass, then the new one. When
+         * all pass a second time, no two of them are places of one point. */
+        *count = keep_current(segment, items, found);
+        *count = keep_current(segment, items, *count);
+        if (*count == found || attempt == RETRIES_MAX) {
             return STATUS_OK;
         }
     }

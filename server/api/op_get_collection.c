@@ -16,6 +16,16 @@ static Qdrant__CollectionParams *params_of(struct call *call,
     }
     params->shard_number = config->shard_number;
     params->on_disk_payload = config->on_disk_payload;
+    if (config->_read_fan_out_factor_case) {
+        params->_read_fan_out_factor_case =
+            QDRANT__COLLECTION_PARAMS___READ_FAN_OUT_FACTOR_READ_FAN_OUT_FACTOR;
+        params->read_fan_out_factor = config->read_fan_out_factor;
+    }
+    if (config->_read_fan_out_delay_ms_case) {
+        params->_read_fan_out_delay_ms_case =
+            QDRANT__COLLECTION_PARAMS___READ_FAN_OUT_DELAY_MS_READ_FAN_OUT_DELAY_MS;
+        params->read_fan_out_delay_ms = config->read_fan_out_delay_ms;
+    }
     params->vectors_config = config->vectors_config;
     params->payload = config->payload;
     params->_replication_factor_case =
