@@ -9,8 +9,10 @@
 static enum status read_vectors_config(struct reading *reading, struct dom_value value,
                                        ProtobufCMessage *message)
 {
-    struct dom_value size;
-    bool single = object_find(value, "size", &size) && dom_type(size) != DOM_OBJECT;
+    /* One vector's parameters, or a map from names to them: a map's values are objects. */
+    struct dom_value member;
+    bool single = (object_find(value, "size", &member) && dom_type(member) != DOM_OBJECT) ||
+                  (object_find(value, "distance", &member) && dom_type(member) != DOM_OBJECT);
     return read_named(reading, value, message, single ? "params" : "params_map");
 }
 
