@@ -2,9 +2,12 @@
 VERSION := 0.1.0
 BUILD_ROOT ?= build
 JOBS ?= $(shell nproc 2>/dev/null || echo 1)
-ifeq ($(filter -j% --jobs%,$(MAKEFLAGS)),)
+ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(JOBS)
 endif
+# One short line a command; V=1 shows the commands.
+Q := $(if $(V),,@)
+SAY = $(if $(V),,@echo "  $(1)	$@")
 SAN ?=
 VARIANT := $(if $(SAN),$(SAN),release)
 BUILD ?= $(BUILD_ROOT)/$(VARIANT)
@@ -53,15 +56,18 @@ $(BUILD_ROOT)/sagitta: $(BUILD)/sagitta
 	@ln -sf $(VARIANT)/sagitta $@
 
 $(BUILD)/sagitta: $(BUILD)/server/main.o $(LIB_OBJECTS) $(GEN_OBJECTS) $(LLHTTP_OBJECT)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+	$(call SAY,LINK)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/%.o: %.c | $(GEN_HEADERS)
 	@mkdir -p $(@D)
-	$(CCACHE) $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call SAY,CC)
+	$(Q)$(CCACHE) $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(BUILD)/%.cc.o: %.cc
 	@mkdir -p $(@D)
-	$(CCACHE) $(CXX) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call SAY,CXX)
+	$(Q)$(CCACHE) $(CXX) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 # llhttp: some distributions have the library, others only its generated sources. Built here it is in strict mode,
 # which newer versions always are: loose mode lets smuggled requests through.

