@@ -2,6 +2,8 @@
 
 kill_test.py [ROUNDS]      SAGITTA_BIN, SAGITTA_SEED
 
+(Being extended: batches whole or not at all, collections, aliases, damage between rounds.)
+
 Each round: threads write to one collection (upserts single and in batches, deletes by id and by filter, payload and
 vector updates, wait=true and wait=false) and keep a journal of what was sent and what was acknowledged. At a random moment
 the server gets SIGKILL. After the restart:
