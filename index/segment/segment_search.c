@@ -202,7 +202,10 @@ static enum status search_graph(const struct index_ref *ref, const struct accept
 {
     const struct vindex_kind *kind = ref->index->kind;
     point_offset linked = kind->linked(ref->index);
+    point_offset count = args->count;
+    args->count = linked < count ? linked : count; /* the graph goes on growing: no point twice */
     enum status status = kind->search(ref->index, args, top, err);
+    args->count = count;
     if (status == STATUS_OK && !search->indexed_only && linked < args->count) {
         status = scan(a, args, linked, top, err);
     }
