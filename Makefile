@@ -64,6 +64,18 @@ $(BUILD)/%.o: %.c | $(GEN_HEADERS)
 	$(call SAY,CC)
 	$(Q)$(CCACHE) $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
+# The commit that the root endpoint names. The header is written only when it changes, and one file looks at it.
+ZEROS := 0000000000000000000000000000000000000000
+SAGITTA_COMMIT ?= $(or $(shell git rev-parse HEAD 2>/dev/null),$(ZEROS))
+COMMIT_HEADER := $(BUILD_ROOT)/gen/commit.h
+.PHONY: always
+$(COMMIT_HEADER): always
+	@mkdir -p $(@D)
+	@echo '#define SAGITTA_COMMIT "$(SAGITTA_COMMIT)"' | cmp -s - $@ || \
+	    echo '#define SAGITTA_COMMIT "$(SAGITTA_COMMIT)"' >$@
+$(BUILD)/server/watch/info.o: $(COMMIT_HEADER)
+$(BUILD)/server/watch/info.o: CFLAGS += -include $(COMMIT_HEADER)
+
 $(BUILD)/%.cc.o: %.cc
 	@mkdir -p $(@D)
 	$(call SAY,CXX)
