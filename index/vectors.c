@@ -19,6 +19,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* Values of the presence bytes. */
+enum presence { ABSENT, PRESENT, RETIRED };
+
 enum { BLOCK_BYTES_MAX = 64 << 20, HUGE_PAGE = 2 << 20, HUGE_FROM = 4 << 20, SHIFT_MAX = 26 };
 enum { FLAG_FIRST_HUGE = 1 }; /* the first block has asked for huge pages */
 
@@ -163,27 +166,47 @@ enum status vectors_put(struct vectors *vectors, point_offset offset, const void
     if (stored != NULL) {
         memcpy(blocks_at(&vectors->rows, offset), stored,
                vectors->dim * element_size(vectors->element));
-        atomic_store_explicit((_Atomic uint8_t *)blocks_at(&vectors->present, offset), 1,
+        atomic_store_explicit((_Atomic uint8_t *)blocks_at(&vectors->present, offset), PRESENT,
                               memory_order_relaxed);
     }
     atomic_store_explicit(&vectors->count, offset + 1, memory_order_release);
     return STATUS_OK;
 }
 
-void vectors_remove(struct vectors *vectors, point_offset offset)
+static void set_presence(struct vectors *vectors, point_offset offset, enum presence presence)
 {
     ASSERT(offset < atomic_load_explicit(&vectors->count, memory_order_relaxed));
-    atomic_store_explicit((_Atomic uint8_t *)blocks_at(&vectors->present, offset), 0,
-                          memory_order_relaxed);
+    atomic_store_explicit((_Atomic uint8_t *)blocks_at(&vectors->present, offset),
+                          (uint8_t)presence, memory_order_relaxed);
+}
+
+static enum presence get_presence(const struct vectors *vectors, point_offset offset)
+{
+    if (offset >= vectors_count(vectors)) {
+        return ABSENT;
+    }
+    return (enum presence)atomic_load_explicit(
+        (const _Atomic uint8_t *)blocks_at(&vectors->present, offset), memory_order_relaxed);
+}
+
+void vectors_remove(struct vectors *vectors, point_offset offset)
+{
+    set_presence(vectors, offset, ABSENT);
+}
+
+void vectors_retire(struct vectors *vectors, point_offset offset)
+{
+    set_presence(vectors, offset, RETIRED);
 }
 
 bool vectors_has(const struct vectors *vectors, point_offset offset)
 {
-    if (offset >= vectors_count(vectors)) {
-        return false;
-    }
-    return atomic_load_explicit((const _Atomic uint8_t *)blocks_at(&vectors->present, offset),
-                                memory_order_relaxed) != 0;
+    return get_presence(vectors, offset) == PRESENT;
+}
+
+bool vectors_had(const struct vectors *vectors, point_offset offset)
+{
+    return get_presence(vectors, offset) != ABSENT;
 }
 
 size_t vectors_count(const struct vectors *vectors)

@@ -52,6 +52,11 @@ void vectors_deinit(struct vectors *vectors);
  * (release). */
 enum status vectors_put(struct vectors *vectors, point_offset offset, const void *stored,
                         struct error *err);
+/* The same for a point that has gone as a whole: what a reader found a moment ago can still be
+ * read. */
+void vectors_retire(struct vectors *vectors, point_offset offset);
+/* Present, or retired since. */
+bool vectors_had(const struct vectors *vectors, point_offset offset);
 void vectors_remove(struct vectors *vectors,
                     point_offset offset); /* marks absent; the row's bytes stay for graph walks */
 bool vectors_has(const struct vectors *vectors, point_offset offset);

@@ -3,6 +3,7 @@
  * collections, so none starves. */
 #include "index/collection/engine_int.h"
 #include "storage/base/assert.h"
+#include "storage/base/clock.h"
 #include "storage/base/logger.h"
 #include "storage/base/mem.h"
 
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 enum { BUILDER_NICE = 10, PAUSE_MS = 500, SETTLE_MS = 20 };
+
+static const uint64_t PURGE_INTERVAL_NS = 5000000000u;
 
 struct builder {
     struct engine *engine;
@@ -41,6 +44,17 @@ static void pause_builder(struct builder *builder)
     nanosleep(&(struct timespec){.tv_nsec = (long)SETTLE_MS * 1000000}, NULL);
 }
 
+static void purge_one(struct collection *collection)
+{
+    struct error err = {0};
+    if (!atomic_load(&collection->dropped) &&
+        segment_purge(collection->segment, &err) != STATUS_OK) {
+        log_error("index/collection", "collection `%s`: old rows cannot be removed: %s",
+                  collection->name, err.message);
+        collection_fail(collection, &err);
+    }
+}
+
 static bool build_one(struct builder *builder, struct collection *collection)
 {
     if (atomic_load(&collection->dropped) || !segment_build_due(collection->segment)) {
@@ -63,13 +77,19 @@ static void *run_builder(void *arg)
     /* Searches and writes go first. Threads of a build inherit it; refused, it only means less
      * politeness. */
     (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), BUILDER_NICE);
+    uint64_t purged_ns = clock_monotonic_ns();
     while (!atomic_load(&builder->stop)) {
         struct collection **list = NULL;
         size_t count = catalog_list(builder->engine, &list);
         bool worked = false;
+        bool purge = clock_monotonic_ns() - purged_ns > PURGE_INTERVAL_NS;
+        purged_ns = purge ? clock_monotonic_ns() : purged_ns;
         for (size_t i = 0; i < count; i++) {
             if (!atomic_load(&builder->stop)) {
                 worked |= build_one(builder, list[i]);
+                if (purge) {
+                    purge_one(list[i]);
+                }
             }
             collection_unref(list[i]);
         }

@@ -28,14 +28,7 @@ bool view_locate(const struct view *view, struct point_id id, struct found *out)
 enum status view_payload(const struct view *view, const struct found *point, struct arena *arena,
                          struct slice *out, struct error *err)
 {
-    struct segment *segment = view->collection->segment;
-    enum status status = segment_payload(segment, point->offset, arena, out, err);
-    point_offset moved = 0;
-    /* Replaced since it was found: what it is now. */
-    if (status == STATUS_NOT_FOUND && segment_locate(segment, point->id, &moved)) {
-        status = segment_payload(segment, moved, arena, out, err);
-    }
-    return status;
+    return segment_payload(view->collection->segment, point->offset, arena, out, err);
 }
 
 enum status view_payloads(const struct view *view, const struct found *points, size_t count,
@@ -67,13 +60,8 @@ enum status view_payloads(const struct view *view, const struct found *points, s
 
 bool view_vector(const struct view *view, const struct found *point, uint32_t slot, float *out)
 {
-    struct segment *segment = view->collection->segment;
     const struct vector_spec *spec = &view->schema->vectors[slot];
-    struct slice stored = segment_vector(segment, point->offset, slot);
-    point_offset moved = 0;
-    if (!stored.data && segment_locate(segment, point->id, &moved) && moved != point->offset) {
-        stored = segment_vector(segment, moved, slot);
-    }
+    struct slice stored = segment_found_vector(view->collection->segment, point->offset, slot);
     if (!stored.data) {
         return false;
     }

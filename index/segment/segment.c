@@ -47,6 +47,7 @@ enum status segment_open(const struct segment_options *options, struct segment *
     segment->build_threads = options->build_threads;
     segment->pending = hashmap_create();
     match_cache_init(&segment->matches);
+    graveyard_init(&segment->graves);
     segment->schema = schema_ref((struct schema *)options->schema);
     ASSERT(pthread_mutex_init(&segment->schema_lock, NULL) == 0);
     id_map_init(&segment->ids, &segment->points);
@@ -83,6 +84,7 @@ void segment_close(struct segment *segment)
     segment_committed(segment);
     hashmap_destroy(segment->pending);
     match_cache_deinit(&segment->matches);
+    graveyard_deinit(&segment->graves);
     id_map_deinit(&segment->ids);
     blocks_deinit(&segment->points);
     blocks_deinit(&segment->live);
@@ -145,22 +147,21 @@ enum status segment_payload(struct segment *segment, point_offset offset, struct
         if (status != STATUS_NOT_FOUND) {
             return status;
         }
-        /* No payload, or not committed yet, or gone: the point's own row tells, it is written in
+        /* No payload, or not committed yet, or purged: the point's own row tells, it is written in
          * the same batch. */
         struct slice row = {0};
-        status = kv_get(segment->kv, KV_POINTS, key_slice(&point), arena, &row, err);
-        if (status == STATUS_OK) {
+        enum status known = kv_get(segment->kv, KV_POINTS, key_slice(&point), arena, &row, err);
+        if (known == STATUS_OK) {
             status = kv_get(segment->kv, KV_PAYLOAD, key_slice(&key), arena, out, err);
-        }
-        if (status != STATUS_NOT_FOUND) {
+            if (status == STATUS_NOT_FOUND) {
+                *out = SLICE_LITERAL("{}");
+                status = STATUS_OK;
+            }
             return status;
         }
-        if (!segment_current(segment, offset) || atomic_load(&segment->dropped)) {
-            return STATUS_NOT_FOUND;
-        }
-        if (row.data) {
-            *out = SLICE_LITERAL("{}");
-            return STATUS_OK;
+        if (known != STATUS_NOT_FOUND || atomic_load(&segment->dropped) ||
+            !segment_current(segment, offset)) {
+            return known;
         }
         uint64_t now = clock_monotonic_ns();
         give_up_ns = give_up_ns ? give_up_ns : now + COMMIT_WAIT_MAX_NS;
@@ -170,6 +171,15 @@ enum status segment_payload(struct segment *segment, point_offset offset, struct
         }
         nanosleep(&(struct timespec){.tv_nsec = COMMIT_WAIT_US * 1000}, NULL);
     }
+}
+
+struct slice segment_found_vector(const struct segment *segment, point_offset offset, uint32_t slot)
+{
+    const struct slot *s = &segment->slots[slot];
+    if (!vectors_had(&s->vectors, offset)) {
+        return slice_of(NULL, 0);
+    }
+    return slice_of(vectors_at(&s->vectors, offset), vector_bytes(s));
 }
 
 void segment_set_schema(struct segment *segment, struct schema *schema)

@@ -64,10 +64,15 @@ struct point_id segment_id(const struct segment *segment, point_offset offset);
 uint64_t segment_version(const struct segment *segment, point_offset offset);
 /* Is this offset what its id stands for now? */
 bool segment_current(struct segment *segment, point_offset offset);
-/* "{}" when none. NOT_FOUND (err untouched) when the point has gone or moved. Waits shortly for a
+/* "{}" when none. A point that went a moment ago can still be read as it was; NOT_FOUND (err
+ * untouched) when it has gone for good. Waits shortly for a
  * commit under way. */
 enum status segment_payload(struct segment *segment, point_offset offset, struct arena *arena,
                             struct slice *out, struct error *err);
+
+/* Stored bytes of a vector of a point found a moment ago, be it gone since; data NULL: absent. */
+struct slice segment_found_vector(const struct segment *segment, point_offset offset,
+                                  uint32_t slot);
 
 struct segment_search {
     uint32_t slot;
@@ -89,6 +94,9 @@ bool segment_check(struct segment *segment, const struct filter *filter, point_o
 /* The same with the payload at hand. */
 bool segment_check_payload(struct segment *segment, const struct filter *filter,
                            point_offset offset, struct slice payload);
+
+/* Removes what is left in storage of points that went before the call before this one. */
+enum status segment_purge(struct segment *segment, struct error *err);
 
 /* ---- background work: one builder thread at a time ---- */
 /* Is there anything to build or to save? Cheap. */

@@ -90,7 +90,7 @@ static enum work work_due(struct slot *slot, const struct schema *schema)
         work = WORK_REBUILD;
     } else if (linked < count) {
         work = WORK_EXTEND;
-    } else if (linked > ref->saved + ref->saved / 4) {
+    } else if (linked > atomic_load(&ref->saved) + atomic_load(&ref->saved) / 4) {
         work = WORK_SAVE;
     }
     slot_unpin(ref);

@@ -63,7 +63,7 @@ enum status segment_image_save(struct segment *segment, uint32_t number, struct 
     buffer_init(&body, 0);
     point_offset linked = ref->index->kind->linked(ref->index);
     enum status status = image_path(segment, number, path, err);
-    if (status == STATUS_OK && linked != ref->saved) {
+    if (status == STATUS_OK && linked != atomic_load(&ref->saved)) {
         /* An image is only good beside rows that are at least as new. */
         status = kv_flush(segment->kv, err);
         if (status == STATUS_OK) {
@@ -86,7 +86,9 @@ enum status segment_image_save(struct segment *segment, uint32_t number, struct 
             status = file_write_atomic(file_system_real(), path, buffer_slice(&file), err);
         }
         buffer_deinit(&file);
-        ref->saved = status == STATUS_OK ? linked : ref->saved;
+        if (status == STATUS_OK) {
+            atomic_store(&ref->saved, linked);
+        }
     }
     buffer_deinit(&head);
     buffer_deinit(&body);
@@ -134,8 +136,9 @@ static enum status open_image(struct segment *segment, struct slot *slot, struct
         return status;
     }
     struct index_ref *ref = index_ref_create(index, &built);
-    ref->saved = index->kind->linked(index);
-    if (ref->saved > segment_next_offset(segment)) {
+    point_offset linked = index->kind->linked(index);
+    atomic_store(&ref->saved, linked);
+    if (linked > segment_next_offset(segment)) {
         slot_unpin(ref);
         return error_set(err, STATUS_CORRUPT, "graph image has more points than the collection");
     }

@@ -13,7 +13,15 @@ struct index_ref {
     atomic_uint refs;
     struct vindex *index;
     uint32_t m, ef_construct; /* what it was built with */
-    point_offset saved;       /* points linked when its image was saved; the builder's */
+    atomic_uint saved;        /* points linked when its image was saved */
+};
+
+/* Places of points that have gone. Their rows stay in storage for a while, so that what a reader
+ * found can be read: those in `fresh` until the purge after the next. */
+struct graveyard {
+    pthread_mutex_t lock; /* guards all */
+    point_offset *fresh, *old;
+    size_t fresh_count, old_count, fresh_capacity;
 };
 
 struct slot {
@@ -42,6 +50,7 @@ struct segment {
     uint32_t slots_count;
     pthread_mutex_t schema_lock; /* guards schema */
     struct schema *schema;
+    struct graveyard graves;
     struct match_cache matches;
     atomic_bool dropped; /* the collection is gone: its rows are being removed */
     bool edited;         /* this command changed something in place; the writer's */
@@ -77,6 +86,12 @@ bool segment_knows_filter(struct segment *segment, const struct filter *filter);
 struct match_entry *segment_remembered(struct segment *segment, const struct filter *filter,
                                        point_offset count);
 bool segment_is_pending(struct segment *segment, point_offset offset);
+/* segment_purge.c */
+void graveyard_init(struct graveyard *graves);
+void graveyard_deinit(struct graveyard *graves);
+void graveyard_add(struct graveyard *graves, point_offset offset);
+enum status segment_remove_rows(struct segment *segment, const point_offset *offsets, size_t count,
+                                struct error *err);
 /* segment_build.c */
 struct index_ref *slot_pin(struct slot *slot); /* NULL: no graph */
 void slot_unpin(struct index_ref *ref);

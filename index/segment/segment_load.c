@@ -53,6 +53,11 @@ static enum status load_points(struct segment *segment, struct bitmap *has, stru
         kv_cursor_open(segment->kv, KV_POINTS, key_slice(&from), key_slice(&to));
     enum status status = STATUS_OK;
     for (; status == STATUS_OK && kv_cursor_valid(cursor); kv_cursor_next(cursor)) {
+        if (kv_cursor_value(cursor).size == 0) { /* a tombstone */
+            point_offset offset = key_offset_parse(kv_cursor_key(cursor));
+            status = segment_remove_rows(segment, &offset, 1, err);
+            continue;
+        }
         status = load_point(segment, key_offset_parse(kv_cursor_key(cursor)),
                             kv_cursor_value(cursor), has, err);
     }

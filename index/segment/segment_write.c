@@ -122,13 +122,17 @@ static void put_payload_row(struct segment *segment, struct kv_batch *batch, poi
 
 /* The vector at the offset no longer counts. */
 static void drop_vector(struct segment *segment, struct kv_batch *batch, point_offset offset,
-                        uint32_t slot_number)
+                        uint32_t slot_number, bool retired)
 {
     struct slot *slot = &segment->slots[slot_number];
     if (!vectors_has(&slot->vectors, offset)) {
         return;
     }
-    vectors_remove(&slot->vectors, offset);
+    if (retired) {
+        vectors_retire(&slot->vectors, offset);
+    } else {
+        vectors_remove(&slot->vectors, offset);
+    }
     atomic_fetch_sub(&slot->present, 1);
     atomic_fetch_add(&slot->dead, 1);
     struct index_ref *ref = slot_pin(slot);
@@ -140,16 +144,17 @@ static void drop_vector(struct segment *segment, struct kv_batch *batch, point_o
     }
 }
 
+/* The point's row becomes a tombstone (an empty value) that the purge, or the next start, removes
+ * together with the payload: a reader that has found the point may still be about to read it. */
 static void retire(struct segment *segment, struct kv_batch *batch, point_offset offset)
 {
     atomic_store_explicit(live_at(segment, offset), 0, memory_order_release);
     for (uint32_t i = 0; i < segment->slots_count; i++) {
-        drop_vector(segment, batch, offset, i);
+        drop_vector(segment, batch, offset, i, true);
     }
     struct key point = key_point(segment->collection, offset);
-    struct key payload = key_payload(segment->collection, offset);
-    kv_delete(batch, KV_POINTS, key_slice(&point));
-    kv_delete(batch, KV_PAYLOAD, key_slice(&payload));
+    kv_put(batch, KV_POINTS, key_slice(&point), slice_of("", 0));
+    graveyard_add(&segment->graves, offset);
 }
 
 enum status segment_put(struct segment *segment, struct kv_batch *batch, uint64_t version,
@@ -229,7 +234,7 @@ void segment_delete_vectors(struct segment *segment, struct kv_batch *batch, uin
                             point_offset offset, const uint32_t *slots, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        drop_vector(segment, batch, offset, slots[i]);
+        drop_vector(segment, batch, offset, slots[i], false);
     }
     touch(segment, batch, version, offset);
 }

@@ -1,0 +1,73 @@
+/* Removing what is left in storage of points that have gone.
+ *
+ * The apply strand notes each place in `fresh`. A purge (the builder's, every few seconds) removes
+ * the rows of `old` and makes `fresh` the new `old`, so rows stay for at least one interval: as
+ * long as any request may need what it has found. After a crash the tombstones are found and
+ * removed while loading. */
+#include "index/segment/segment_int.h"
+#include "storage/base/assert.h"
+#include "storage/base/mem.h"
+#include "storage/kv/keys.h"
+
+enum { GRAVES_FIRST = 64, PURGE_BATCH = 4096 };
+
+void graveyard_init(struct graveyard *graves)
+{
+    memset(graves, 0, sizeof(*graves));
+    ASSERT(pthread_mutex_init(&graves->lock, NULL) == 0);
+}
+
+void graveyard_deinit(struct graveyard *graves)
+{
+    mem_free(graves->fresh);
+    mem_free(graves->old);
+    pthread_mutex_destroy(&graves->lock);
+}
+
+void graveyard_add(struct graveyard *graves, point_offset offset)
+{
+    pthread_mutex_lock(&graves->lock);
+    if (graves->fresh_count == graves->fresh_capacity) {
+        graves->fresh_capacity = graves->fresh_capacity ? graves->fresh_capacity * 2 : GRAVES_FIRST;
+        graves->fresh =
+            mem_realloc(graves->fresh, graves->fresh_capacity * sizeof(graves->fresh[0]));
+    }
+    graves->fresh[graves->fresh_count++] = offset;
+    pthread_mutex_unlock(&graves->lock);
+}
+
+enum status segment_remove_rows(struct segment *segment, const point_offset *offsets, size_t count,
+                                struct error *err)
+{
+    struct kv_batch *batch = kv_batch_create();
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        struct key point = key_point(segment->collection, offsets[i]);
+        struct key payload = key_payload(segment->collection, offsets[i]);
+        kv_delete(batch, KV_POINTS, key_slice(&point));
+        kv_delete(batch, KV_PAYLOAD, key_slice(&payload));
+        if (i % PURGE_BATCH == PURGE_BATCH - 1 || i == count - 1) {
+            status = kv_commit(segment->kv, batch, err);
+            kv_batch_clear(batch);
+        }
+    }
+    kv_batch_destroy(batch);
+    return status;
+}
+
+enum status segment_purge(struct segment *segment, struct error *err)
+{
+    struct graveyard *graves = &segment->graves;
+    pthread_mutex_lock(&graves->lock);
+    point_offset *purged = graves->old;
+    size_t count = graves->old_count;
+    graves->old = graves->fresh;
+    graves->old_count = graves->fresh_count;
+    graves->fresh = NULL;
+    graves->fresh_count = 0;
+    graves->fresh_capacity = 0;
+    pthread_mutex_unlock(&graves->lock);
+    enum status status = segment_remove_rows(segment, purged, count, err);
+    mem_free(purged);
+    return status;
+}
