@@ -1,26 +1,33 @@
-"""Kills the server in the middle of mixed writes, again and again, and checks what is there after each restart.
+"""Kills the server in the middle of mixed writes, again and again on one data folder, and checks what is there.
 
 kill_test.py [ROUNDS]      SAGITTA_BIN, SAGITTA_SEED
 
-(Being extended: batches whole or not at all, collections, aliases, damage between rounds.)
+Each round threads write, and keep a journal of what was sent and what was acknowledged: to the points of one collection
+(upserts single and in batches, deletes by id and by filter, payload and vector updates, wait=true and wait=false), and to
+the catalog (collections come and go, aliases move). At a random moment the server gets SIGKILL. After the restart:
 
-Each round: threads write to one collection (upserts single and in batches, deletes by id and by filter, payload and
-vector updates, wait=true and wait=false) and keep a journal of what was sent and what was acknowledged. At a random moment
-the server gets SIGKILL. After the restart:
-
-  - every acknowledged write is there: a point is in the state of its last acknowledged write, or in one that was sent
-    after it and not answered;
+  - every acknowledged write is there: a point is in the state of its last acknowledged write, or in that of the one write
+    after it that was not answered; never in an older one;
   - no point is half in one state: payload and both vectors name the same generation;
+  - a request that was not answered is there for all its points or for none; the same for collections and aliases;
   - scroll, count, collection info and point reads agree on what exists;
-  - each point is found by its own vector, exactly and over the index.
+  - each point is found by its own vector with the score that it must have, exactly and over the graph.
 
-Ids belong to one thread each, so that the order of writes to an id is known. The same data folder is used in all rounds.
+Now and then a round is made harder: the server is killed once more while it replays, or stopped properly, or the index
+folder is deleted, or the newest log segment gets a torn tail. At the end: a flipped byte in an older log segment must stop
+the start with a message that names the place and the way out, and the way out must work and keep what is written after it.
+
+Ids belong to one thread each, so that the order of writes to an id is known. A failure prints the seed and the journal of
+the point concerned, and keeps the data folder.
 """
+import collections
 import http.client
 import json
 import os
 import pathlib
 import random
+import re
+import shutil
 import sys
 import tempfile
 import threading
@@ -31,35 +38,36 @@ import numpy as np
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "api"))
 from harness import Server  # noqa: E402
 
-DIM, THREADS, IDS_PER_THREAD, COLLECTION = 16, 4, 1500, "k"
+DIM, THREADS, IDS_PER_THREAD, COLLECTION, RESIDUES = 16, 4, 900, "k", 50
+JOURNAL_LINES, SEARCH_BATCH = 12, 200
 GONE = None
+SETTINGS = {"storage__optimizers__flush_interval_sec": 1, "storage__wal__wal_capacity_mb": 1,
+            "storage__checkpoint_log_mb": 3}
 
 
 def vectors_of(identifier, generation, extra):
-    """What the point's vectors are in this generation; `b` only in some, and changed alone by update_vectors."""
+    """What a point's vectors are: `a` follows the generation, `b` the extra number."""
     a = np.random.default_rng([identifier, generation, 1]).normal(size=DIM).astype(np.float32)
     b = np.random.default_rng([identifier, extra, 2]).normal(size=DIM).astype(np.float32)
     return {"a": a.tolist(), "b": b.tolist()}
 
 
-class Writer(threading.Thread):
-    """Writes to its own ids. `states[id]`: the states the point may be in; the first is the last acknowledged one.
+def close(got, want, normalized):
+    want = np.asarray(want, dtype=np.float32)
+    return np.allclose(got, want / np.linalg.norm(want) if normalized else want, rtol=1e-4, atol=1e-5)
 
-    A state is None (no point) or (generation, extra, mark): generation decides vector a and the payload g, extra vector b
-    and payload e (both written together by an upsert), mark the payload m.
-    """
 
-    def __init__(self, number, states, seed):
+class Sender(threading.Thread):
+    """A thread that sends one write after the other until the server is gone."""
+
+    def __init__(self, port, seed):
         super().__init__()
-        self.number, self.states = number, states
-        self.chance = random.Random(seed)
-        self.acknowledged = self.open = 0
-        self.fault = None
-        self.connection = None
+        self.port, self.chance = port, random.Random(seed)
+        self.acknowledged, self.fault = 0, None
 
     def run(self):
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
             while True:
                 self.step()
         except (OSError, http.client.HTTPException):
@@ -67,46 +75,66 @@ class Writer(threading.Thread):
         except BaseException as fault:  # noqa: BLE001 (main raises it)
             self.fault = fault
 
-    def send(self, method, path, body, changes):
-        """Sends one write. `changes`: id -> new state. Noted as possible before, as certain after the answer."""
-        for identifier, state in changes.items():
-            self.states.setdefault(identifier, [GONE]).append(state)
-        self.open += 1
-        wait = self.chance.choice(["true", "false"])
-        self.connection.request(method, f"/collections/{COLLECTION}/points{path}?wait={wait}", json.dumps(body),
-                                {"Content-Type": "application/json"})
+    def request(self, method, path, body):
+        self.connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
         response = self.connection.getresponse()
         text = response.read()
-        assert response.status == 200, (method, path, response.status, text[:500])
-        for identifier, state in changes.items():
-            self.states[identifier] = [state]
-        self.open -= 1
+        if response.status == 503:  # a proper stop is under way
+            raise OSError("503")
+        assert response.status == 200, (method, path, response.status, text[:500], json.dumps(body)[:500])
         self.acknowledged += 1
 
+    def fresh(self):
+        return self.chance.randrange(1, 1 << 31)
+
+
+class PointWriter(Sender):
+    """Writes to the points of its own ids. `states[id]`: the certain state of each of its points.
+
+    A state is None (no point) or (generation, extra, mark): generation decides vector a and the payload g, extra vector b
+    and payload e (both written in one request), mark the payload m (None: no such key). `open`: the changes of the request
+    that was not answered.
+    """
+
+    KINDS = {"upsert": 4, "batch": 8, "delete": 2, "delete_filter": 1, "mark": 3, "mark_filter": 1, "overwrite": 2, "unmark": 1,
+             "vectors": 4, "mixed": 3}
+
+    def __init__(self, port, seed, number, states, journal):
+        super().__init__(port, seed)
+        self.number, self.states, self.journal = number, states, journal
+        self.open = {}
+
     def step(self):
-        kind = self.chance.choices(["upsert", "batch", "delete", "delete_filter", "mark", "vectors", "mixed"],
-                                   [4, 8, 2, 1, 3, 3, 2])[0]
-        getattr(self, kind)()
+        getattr(self, self.chance.choices(list(self.KINDS), list(self.KINDS.values()))[0])()
+
+    def send(self, method, path, body, changes):
+        """Sends one write. `changes`: id -> new state; they are open until the answer, then certain."""
+        if not changes:
+            return
+        self.open = changes
+        wait = self.chance.choice(["true", "false"])
+        note = [f"{method} {path or '/'} wait={wait}", False]
+        for identifier, state in changes.items():
+            self.journal[identifier].append((note, state))
+        self.request(method, f"/collections/{COLLECTION}/points{path}?wait={wait}", body)
+        note[1] = True
+        self.states.update(changes)
+        self.open = {}
 
     def ids(self, count):
         return [self.number * IDS_PER_THREAD + i for i in self.chance.sample(range(IDS_PER_THREAD), count)]
 
     def present(self, count):
-        """Some of this thread's ids that are certain to exist."""
-        there = [i for i, states in self.states.items() if len(states) == 1 and states[0] is not GONE]
-        return self.chance.sample(there, min(count, len(there)))
+        there = sorted(i for i, state in self.states.items() if state is not GONE)
+        return self.chance.sample(there, min(self.chance.randint(1, count), len(there)))
 
-    def fresh(self):
-        return self.chance.randrange(1, 1 << 31)
+    def payload(self, i, state):
+        marked = {} if state[2] is None else {"m": state[2]}
+        return {"g": state[0], "e": state[1], "t": self.number, "r": i % RESIDUES, **marked}
 
     def points(self, ids):
-        points, changes = [], {}
-        for i in ids:
-            state = (self.fresh(), self.fresh(), 0)
-            changes[i] = state
-            points.append({"id": i, "vector": vectors_of(i, state[0], state[1]),
-                           "payload": {"g": state[0], "e": state[1], "m": 0, "t": self.number, "r": i % 50}})
-        return points, changes
+        changes = {i: (self.fresh(), self.fresh(), 0) for i in ids}
+        return [{"id": i, "vector": vectors_of(i, s[0], s[1]), "payload": self.payload(i, s)} for i, s in changes.items()], changes
 
     def upsert(self):
         points, changes = self.points(self.ids(1))
@@ -120,166 +148,376 @@ class Writer(threading.Thread):
         ids = self.ids(self.chance.randint(1, 20))
         self.send("POST", "/delete", {"points": ids}, {i: GONE for i in ids})
 
+    def residue(self):
+        """A filter and the points that it selects."""
+        residue = self.chance.randrange(RESIDUES)
+        return ({"must": [{"key": "t", "match": {"value": self.number}}, {"key": "r", "match": {"value": residue}}]},
+                [i for i, s in self.states.items() if s is not GONE and i % RESIDUES == residue])
+
     def delete_filter(self):
-        residue = self.chance.randrange(50)
-        first = self.number * IDS_PER_THREAD
-        self.send("POST", "/delete", {"filter": {"must": [{"key": "t", "match": {"value": self.number}},
-                                                          {"key": "r", "match": {"value": residue}}]}},
-                  {i: GONE for i in range(first, first + IDS_PER_THREAD) if i % 50 == residue})
+        selected, ids = self.residue()
+        self.send("POST", "/delete", {"filter": selected}, {i: GONE for i in ids})
+
+    def mark_filter(self):
+        selected, ids = self.residue()
+        mark = self.fresh()
+        self.send("POST", "/payload", {"payload": {"m": mark}, "filter": selected},
+                  {i: (*self.states[i][:2], mark) for i in ids})
 
     def mark(self):
-        ids = self.present(self.chance.randint(1, 10))
-        mark = self.fresh()
-        if ids:
-            self.send("POST", "/payload", {"payload": {"m": mark}, "points": ids},
-                      {i: (*self.states[i][0][:2], mark) for i in ids})
+        ids, mark = self.present(10), self.fresh()
+        self.send("POST", "/payload", {"payload": {"m": mark}, "points": ids}, {i: (*self.states[i][:2], mark) for i in ids})
+
+    def overwrite(self):
+        for i in self.present(1):
+            state = (*self.states[i][:2], self.fresh())
+            self.send("PUT", "/payload", {"payload": self.payload(i, state), "points": [i]}, {i: state})
+
+    def unmark(self):
+        ids = self.present(10)
+        self.send("POST", "/payload/delete", {"keys": ["m"], "points": ids}, {i: (*self.states[i][:2], None) for i in ids})
 
     def vectors(self):
-        """Vector b and its payload e change together in one request of two operations on one id."""
-        for i in self.present(1):
-            extra = self.fresh()
-            vector = vectors_of(i, 0, extra)["b"]
-            old = self.states[i][0]
-            self.states[i].append((old[0], (extra, old[1]), old[2]))  # vector changed, payload not yet: two operations
-            self.send("POST", "/batch", {"operations": [
-                {"update_vectors": {"points": [{"id": i, "vector": {"b": vector}}]}},
-                {"set_payload": {"payload": {"e": extra}, "points": [i]}}]}, {i: (old[0], extra, old[2])})
+        """Vector b and its payload e change in one request of two operations a point."""
+        operations, changes = [], {}
+        for i in self.present(5):
+            state = (self.states[i][0], self.fresh(), self.states[i][2])
+            operations += [{"update_vectors": {"points": [{"id": i, "vector": {"b": vectors_of(i, 0, state[1])["b"]}}]}},
+                           {"set_payload": {"payload": {"e": state[1]}, "points": [i]}}]
+            changes[i] = state
+        self.send("POST", "/batch", {"operations": operations}, changes)
 
     def mixed(self):
-        ids = self.ids(6)
-        points, changes = self.points(ids)
-        changes.update({i: GONE for i in ids[:2]})
-        for point in points[:2]:
-            i = point["id"]
-            self.states.setdefault(i, [GONE]).append((point["payload"]["g"], point["payload"]["e"], 0))
-        self.send("POST", "/batch", {"operations": [{"upsert": {"points": points}}, {"delete": {"points": ids[:2]}}]}, changes)
+        points, changes = self.points(self.ids(12))
+        deleted = list(changes)[:4]
+        changes.update({i: GONE for i in deleted})
+        self.send("POST", "/batch", {"operations": [{"upsert": {"points": points}}, {"delete": {"points": deleted}}]}, changes)
 
 
-def state_of(point):
-    """The state a stored point is in; fails if its parts are of different ones."""
-    payload = point["payload"]
-    assert payload.keys() == {"g", "e", "m", "t", "r"}, point
-    assert payload["t"] == point["id"] // IDS_PER_THREAD and payload["r"] == point["id"] % 50, point
-    return payload["g"], payload["e"], payload["m"]
+class CatalogWriter(Sender):
+    """Makes, fills and drops small collections and moves aliases. `model`: (collections, aliases), collections being
+    name -> (dim, {id: generation}). `next`: the model if the request that was not answered is there."""
+
+    def __init__(self, port, seed, model):
+        super().__init__(port, seed)
+        self.model, self.next = model, model
+
+    def step(self):
+        name = self.chance.choice(["c0", "c1", "c2", "c3"])
+        made, aliases = dict(self.model[0]), dict(self.model[1])
+        if name not in made:
+            dim = self.chance.randint(2, 12)
+            made[name] = (dim, {})
+            request = ("PUT", f"/collections/{name}", {"vectors": {"size": dim, "distance": "Euclid"},
+                                                       "optimizers_config": {"indexing_threshold": 1},
+                                                       "hnsw_config": {"full_scan_threshold": 10, "m": 8}})
+        else:
+            kind = self.chance.choices(["fill", "drop", "move"], [12, 1, 4])[0]
+            request = getattr(self, kind)(name, made, aliases)
+        self.next = (made, aliases)
+        self.request(*request)
+        self.model = self.next
+
+    def fill(self, name, made, aliases):  # noqa: ARG002
+        dim, points = made[name]
+        new = {self.chance.randrange(200): self.fresh() for _ in range(self.chance.randint(1, 60))}
+        made[name] = (dim, {**points, **new})
+        return ("PUT", f"/collections/{name}/points?wait={self.chance.choice(['true', 'false'])}", {"points": [
+            {"id": i, "vector": catalog_vector(i, g, dim), "payload": {"g": g}} for i, g in new.items()]})
+
+    def drop(self, name, made, aliases):
+        del made[name]
+        for alias in [a for a, target in aliases.items() if target == name]:
+            del aliases[alias]
+        return "DELETE", f"/collections/{name}", None
+
+    def move(self, name, made, aliases):  # noqa: ARG002
+        alias = self.chance.choice(["x", "y"])
+        actions = [{"create_alias": {"collection_name": name, "alias_name": alias}}]
+        if alias in aliases:
+            actions.insert(0, {"delete_alias": {"alias_name": alias}})
+        aliases[alias] = name
+        return "POST", "/collections/aliases", {"actions": actions}
 
 
-def close(a, b):
-    return np.allclose(a, b, rtol=1e-5, atol=1e-6)
+def catalog_vector(identifier, generation, dim):
+    return np.random.default_rng([identifier, generation, dim]).normal(size=dim).astype(np.float32).tolist()
 
 
-def check_point(identifier, point, allowed):
-    """The stored point is wholly in one of the allowed states. Returns that state."""
-    if point is None:
-        assert GONE in allowed, f"point {identifier} is missing; allowed: {allowed}"
-        return GONE
-    generation, extra, mark = state_of(point)
-    for state in allowed:
-        if state is GONE or state[0] != generation or state[2] != mark:
-            continue
-        vector_extra, payload_extra = state[1] if isinstance(state[1], tuple) else (state[1], state[1])
-        want = vectors_of(identifier, generation, vector_extra)
-        if payload_extra == extra and close(point["vector"]["a"], want["a"]) and close(point["vector"]["b"], want["b"]):
-            return (generation, extra, mark) if vector_extra == payload_extra else state
-    raise AssertionError(f"point {identifier} is {point}, allowed: {allowed}")
-
-
-def read_all(server):
+def scroll(server, name):
     points, offset = {}, None
     while True:
-        page = server.call("POST", f"/collections/{COLLECTION}/points/scroll",
-                           {"limit": 1000, "offset": offset, "with_vector": True})
+        page = server.call("POST", f"/collections/{name}/points/scroll", {"limit": 1000, "offset": offset, "with_vector": True})
         for point in page["points"]:
-            assert point["id"] not in points
+            assert point["id"] not in points, f"point {point['id']} is listed twice"
             points[point["id"]] = point
         offset = page["next_page_offset"]
         if offset is None:
             return points
 
 
-def check(server, states, chance):
-    """All of the checks of the head comment. Leaves in `states` what is there."""
-    points = read_all(server)
-    assert points.keys() <= states.keys(), sorted(points.keys() - states.keys())[:5]
-    for identifier, allowed in states.items():
-        states[identifier] = [check_point(identifier, points.get(identifier), allowed)]
-    path = f"/collections/{COLLECTION}"
-    assert server.call("POST", f"{path}/points/count", {"exact": True})["count"] == len(points)
-    assert server.call("GET", path)["points_count"] == len(points)
-    some = chance.sample(sorted(states), min(300, len(states)))
-    found = {p["id"]: p for p in server.call("POST", f"{path}/points", {"ids": some, "with_vector": True})}
-    assert found == {i: points[i] for i in some if i in points}
-    for exact in (True, False):
-        check_search(server, points, chance, exact)
-    return len(points)
+def is_whole(point):
+    """The state that a stored point is in; fails if its parts are of different ones."""
+    identifier, payload = point["id"], point["payload"]
+    assert payload.keys() | {"m"} == {"g", "e", "m", "t", "r"}, f"point {identifier}: payload {payload}"
+    assert payload["t"] == identifier // IDS_PER_THREAD and payload["r"] == identifier % RESIDUES, f"point {identifier}: {payload}"
+    want = vectors_of(identifier, payload["g"], payload["e"])
+    for name in ("a", "b"):
+        assert close(point["vector"][name], want[name], name == "b"), \
+            f"point {identifier}: vector {name} is not of the payload's generation: {point}"
+    return payload["g"], payload["e"], payload.get("m")
 
 
-def check_search(server, points, chance, exact):
-    ids = chance.sample(sorted(points), min(150, len(points)))
-    missed = 0
-    for using in ("a", "b"):
-        answers = server.call("POST", f"/collections/{COLLECTION}/points/query/batch", {"searches": [
-            {"query": points[i]["vector"][using], "using": using, "limit": 10, "params": {"exact": exact}} for i in ids]})
-        for identifier, answer in zip(ids, answers):
-            hits = [h["id"] for h in answer["points"]]
-            assert len(hits) == min(10, len(points)) and len(set(hits)) == len(hits) and set(hits) <= points.keys()
-            missed += hits[0] != identifier
-    assert missed <= (0 if exact else 3), f"{missed} of {2 * len(ids)} points are not found by their own vector, exact={exact}"
+class Failed(AssertionError):
+    """A check that failed on one point."""
+
+    def __init__(self, identifier, text):
+        super().__init__(f"point {identifier}: {text}")
+        self.identifier = identifier
 
 
-def write_until_killed(server, states, seed, chance):
-    writers = [Writer(n, {i: s for i, s in states.items() if i // IDS_PER_THREAD == n}, f"{seed}-{n}") for n in range(THREADS)]
-    for writer in writers:
-        writer.port = server.port
-        writer.start()
-    time.sleep(chance.uniform(0.05, 1.5))
-    server.kill()
-    for writer in writers:
-        writer.join()
-        if writer.fault is not None:
-            raise writer.fault
-        states.update(writer.states)
-    return sum(w.acknowledged for w in writers), sum(w.open for w in writers)
+class Test:
+    def __init__(self, folder, seed):
+        self.chance, self.seed = random.Random(seed), seed
+        self.folder = folder
+        self.server = Server(folder / "data", **SETTINGS)
+        self.states, self.catalog = {}, ({}, {})
+        self.journal = collections.defaultdict(lambda: collections.deque(maxlen=JOURNAL_LINES))
+        self.passed = self.total = self.indexed_rounds = self.segments_seen = 0
+
+    def create(self):
+        self.server.start()
+        self.server.call("PUT", f"/collections/{COLLECTION}", {
+            "vectors": {"a": {"size": DIM, "distance": "Euclid"}, "b": {"size": DIM, "distance": "Cosine"}},
+            "optimizers_config": {"indexing_threshold": 1, "deleted_threshold": 0.2, "vacuum_min_vector_number": 200},
+            "hnsw_config": {"full_scan_threshold": 10, "m": 16}})
+
+    def segments(self, folder=None):
+        return sorted(((folder or self.server.folder) / "log").glob("*.log"))
+
+    def write_until(self, end, seconds, name):
+        """Writes of all kinds, ended by end() after some time. What was not answered is settled by check()."""
+        points = [PointWriter(self.server.port, f"{name}-{n}", n,
+                              {i: s for i, s in self.states.items() if i // IDS_PER_THREAD == n}, self.journal)
+                  for n in range(THREADS)]
+        catalog = CatalogWriter(self.server.port, f"{name}-catalog", self.catalog)
+        for thread in [*points, catalog]:
+            thread.start()
+        time.sleep(seconds)
+        self.segments_seen += len(self.segments())
+        end()
+        for thread in [*points, catalog]:
+            thread.join()
+        for thread in [*points, catalog]:
+            if thread.fault is not None:
+                raise thread.fault
+        for thread in points:
+            self.states.update(thread.states)
+        self.open = [thread.open for thread in points if thread.open]
+        self.catalogs = [catalog.model, catalog.next]
+        acknowledged = sum(t.acknowledged for t in [*points, catalog])
+        self.total += acknowledged
+        return acknowledged
+
+    def check(self):
+        """All of the checks of the head comment; leaves in states and catalog what is there."""
+        points = scroll(self.server, COLLECTION)
+        found = {i: is_whole(p) for i, p in points.items()}
+        for request in self.open:
+            self.check_open(request, found)
+        for identifier in self.states.keys() | found.keys():
+            if found.get(identifier) != self.states.get(identifier):
+                raise Failed(identifier, f"is {found.get(identifier)}, not {self.states.get(identifier)}")
+        self.check_counts(points)
+        for using, exact in (("a", True), ("a", False), ("b", True), ("b", False)):
+            self.check_search(COLLECTION, points, using, exact)
+        self.check_catalog()
+        return len(points)
+
+    def check_open(self, request, found):
+        """A request that was not answered is wholly there or not at all; notes which."""
+        before = [i for i in request if found.get(i) == self.states.get(i)]
+        after = [i for i, state in request.items() if found.get(i) == state]
+        for i in request:
+            if i not in before and i not in after:
+                raise Failed(i, f"is {found.get(i)}, was {self.states.get(i)}, perhaps {request[i]}")
+        if len(before) != len(request) and len(after) != len(request):
+            raise Failed(next(i for i in request if i not in after),
+                         f"a request is half there: {len(after)} of {len(request)} points")
+        if len(after) == len(request):
+            self.states.update(request)
+
+    def check_counts(self, points):
+        path = f"/collections/{COLLECTION}"
+        assert self.server.call("POST", f"{path}/points/count", {"exact": True})["count"] == len(points)
+        assert self.server.call("GET", path)["points_count"] == len(points)
+        some = self.chance.sample(sorted(self.states), min(500, len(self.states)))
+        read = {p["id"]: p for p in self.server.call("POST", f"{path}/points", {"ids": some, "with_vector": True})}
+        assert read == {i: points[i] for i in some if i in points}
+        residue = self.chance.randrange(RESIDUES)
+        counted = self.server.call("POST", f"{path}/points/count", {
+            "exact": True, "filter": {"must": [{"key": "r", "match": {"value": residue}}]}})["count"]
+        assert counted == sum(i % RESIDUES == residue for i in points)
+
+    def check_search(self, name, points, using, exact):
+        """Each point is the first that its own vector finds, with the score that it must have."""
+        ids = sorted(points)
+        for at in range(0, len(ids), SEARCH_BATCH):
+            part = ids[at:at + SEARCH_BATCH]
+            own = [points[i]["vector"][using] if using else points[i]["vector"] for i in part]
+            answers = self.server.call("POST", f"/collections/{name}/points/query/batch", {"searches": [
+                {"query": v, **({"using": using} if using else {}), "limit": 3, "params": {"exact": exact}} for v in own]})
+            for identifier, answer in zip(part, answers):
+                hits = answer["points"]
+                if len(hits) != min(3, len(points)) or not {h["id"] for h in hits} <= points.keys():
+                    raise Failed(identifier, f"in {name}: search over {using}, exact={exact}, gives {hits}")
+                if hits[0]["id"] != identifier or abs(hits[0]["score"] - (using == "b")) > 1e-3:
+                    raise Failed(identifier, f"in {name}: not found by its own vector {using}, exact={exact}: {hits}")
+
+    def check_catalog(self):
+        names = {c["name"] for c in self.server.call("GET", "/collections")["collections"]} - {COLLECTION}
+        stored = {name: scroll(self.server, name) for name in names}
+        made = {}
+        for name, points in stored.items():
+            dim = self.server.call("GET", f"/collections/{name}")["config"]["params"]["vectors"]["size"]
+            made[name] = (dim, {i: p["payload"]["g"] for i, p in points.items()})
+            for i, point in points.items():
+                assert close(point["vector"], catalog_vector(i, point["payload"]["g"], dim), False), (name, point)
+        aliases = {a["alias_name"]: a["collection_name"] for a in self.server.call("GET", "/aliases")["aliases"]}
+        assert (made, aliases) in self.catalogs, f"catalog is {made, aliases}, not one of {self.catalogs}"
+        self.catalog = (made, aliases)
+        self.catalogs = [self.catalog]
+        for alias, name in aliases.items():
+            assert scroll(self.server, alias) == stored[name]
+        for name, points in stored.items():
+            self.check_search(name, points, None, True)
+            self.check_search(name, points, None, False)
+
+    def make_harder(self, number):
+        """Something between kill and start that must be recoverable. Returns what was done, and what the log must say."""
+        if number % 5 == 4:
+            what = ["index", "garbage", "record", "zeros"][number // 5 % 4]
+            if what == "index":
+                shutil.rmtree(self.server.folder / "index", ignore_errors=True)
+                return "index folder deleted", None
+            newest = self.segments()[-1]
+            header = newest.read_bytes()[40:40 + 32]
+            if what == "record" and len(header) == 32:
+                tail = header + bytes(self.chance.randrange(256) for _ in range(int.from_bytes(header[:4], "little") // 2))
+            elif what == "zeros":
+                tail = bytes(self.chance.randint(1, 9000))
+            else:
+                tail = bytes(self.chance.randrange(256) for _ in range(self.chance.randint(1, 5000)))
+            with open(newest, "ab") as log:
+                log.write(tail)
+            return f"torn tail ({what})", r"cut \d+ bytes at offset"
+        if number % 4 == 2:
+            self.server.spawn()
+            time.sleep(self.chance.uniform(0.0, 0.3))
+            self.server.kill()
+            return "killed at the start", None
+        return "", None
+
+    def round(self, number):
+        properly = number % 7 == 6
+        ended = self.server.kill
+        if properly:
+            def ended():
+                assert self.server.stop() == 0, "the server did not stop properly"
+        acknowledged = self.write_until(ended, self.chance.uniform(0.1, 2), f"{self.seed}-{number}")
+        harder, must_say = self.make_harder(number)
+        said = len(self.server.log())
+        start = time.monotonic()
+        self.server.start()
+        up = time.monotonic() - start
+        if must_say:
+            assert re.search(must_say, self.server.log()[said:]), f"nothing said about: {harder}"
+        indexed = self.server.call("GET", f"/collections/{COLLECTION}")["indexed_vectors_count"]
+        self.indexed_rounds += indexed > 0
+        replayed = re.findall(r"replayed (\d+) log records", self.server.log()[said:])
+        open_points = sum(map(len, self.open))
+        count = self.check()
+        if number % 3 == 0:
+            self.server.wait_indexed(COLLECTION)
+            self.check()
+        print(f"round {number + 1}: {acknowledged} acknowledged, {open_points} points unanswered, {count} points, {indexed} "
+              f"indexed, {replayed[0] if replayed else 0} replayed, {len(self.segments())} segments, up in {up:.2f} s"
+              f"{', stopped properly' if properly else ''}{', ' if harder else ''}{harder}", flush=True)
+        self.passed += 1
+
+    def damage(self):
+        """A flipped byte in an older segment: refused with a good message; the way out works, and loses nothing after."""
+        for _ in range(50):
+            if len(self.segments()) > 1 and self.segments()[-2].stat().st_size > 10000:
+                break
+            self.write_until(self.server.kill, 1, f"{self.seed}-damage")
+            self.server.start()
+            self.check()
+        self.server.kill()
+        copy = self.folder / "copy"
+        shutil.copytree(self.server.folder, copy)
+        segment = self.segments(copy)[-2]
+        data = bytearray(segment.read_bytes())
+        data[len(data) // 2] ^= 1
+        segment.write_bytes(data)
+        self.server = Server(copy, **SETTINGS)
+        self.server.spawn()
+        assert self.server.process.wait(60) != 0
+        for word in (segment.name, "damaged at offset", "log index", "storage.wal.drop_damaged_tail=true"):
+            assert word in self.server.log(), f"the refusal does not name {word}"
+        self.server.settings["storage__wal__drop_damaged_tail"] = "true"
+        self.server.start()
+        found = {i: is_whole(p) for i, p in scroll(self.server, COLLECTION).items()}
+        self.settle(found)
+        del self.server.settings["storage__wal__drop_damaged_tail"]
+        for number in range(3):
+            self.write_until(self.server.kill, 1, f"{self.seed}-after-damage-{number}")
+            self.server.start()
+            self.check()
+        self.passed += 1
+        print("damage in an older segment: refused; cut when told; nothing lost after", flush=True)
+
+    def settle(self, found):
+        """After acknowledged records were given up by order: what is there is what counts."""
+        self.states = {i: found.get(i) for i in self.states.keys() | found.keys()}
+        self.open = []
+        for name in [c["name"] for c in self.server.call("GET", "/collections")["collections"]]:
+            if name != COLLECTION:
+                self.server.call("DELETE", f"/collections/{name}")
+        self.catalog = ({}, {})
+        self.catalogs = [self.catalog]
+        self.check()
+
+    def describe(self, fault):
+        print(f"failed: {str(fault)[:3000]}")
+        if isinstance(fault, Failed):
+            print(f"journal of point {fault.identifier}, oldest first; states are (generation, extra, mark):")
+            for note, state in self.journal[fault.identifier]:
+                print(f"  {note[0]}: {state}, {'acknowledged' if note[1] else 'not answered'}")
+        print(f"last lines of the server:\n{self.server.log()[-2000:]}")
 
 
 def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     seed = int(os.environ.get("SAGITTA_SEED") or random.randrange(1 << 32))
     print(f"SAGITTA_SEED={seed}", flush=True)
-    chance = random.Random(seed)
-    passed, states, total, indexed_rounds = 0, {}, 0, 0
-    with tempfile.TemporaryDirectory(prefix="sagitta-kill-") as folder:
-        server = Server(pathlib.Path(folder) / "data", storage__optimizers__flush_interval_sec=1,
-                        storage__wal__wal_capacity_mb=1, storage__checkpoint_log_mb=2)
-        try:
-            server.start()
-            vector = {"size": DIM, "distance": "Euclid"}
-            server.call("PUT", f"/collections/{COLLECTION}", {
-                "vectors": {"a": vector, "b": vector}, "optimizers_config": {"indexing_threshold": 1},
-                "hnsw_config": {"full_scan_threshold": 10, "m": 8}})
-            for number in range(rounds):
-                acknowledged, unanswered = write_until_killed(server, states, f"{seed}-{number}", chance)
-                start = time.monotonic()
-                server.start()
-                up = time.monotonic() - start
-                indexed = server.call("GET", f"/collections/{COLLECTION}")["indexed_vectors_count"]
-                count = check(server, states, chance)
-                indexed_rounds += indexed > 0
-                total += acknowledged
-                passed += 1
-                print(f"round {number + 1}/{rounds}: {acknowledged} acknowledged, {unanswered} unanswered, {count} points, "
-                      f"{indexed} indexed, up in {up:.2f} s", flush=True)
-            assert server.stop() == 0
-            server.start()
-            check(server, states, chance)
-            assert server.stop() == 0
-            assert total > rounds and (rounds < 10 or indexed_rounds > rounds / 4), (total, indexed_rounds)
-        except AssertionError as fault:
-            print(f"round {passed + 1} failed: {str(fault)[:3000]}\nlast lines of the server:\n{server.log()[-2000:]}", flush=True)
-            print(f"{passed} passed, 1 failed")
-            sys.exit(1)
-        finally:
-            server.kill()
-    print(f"{passed} passed, 0 failed")
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="sagitta-kill-"))
+    test = Test(folder, seed)
+    try:
+        test.create()
+        for number in range(rounds):
+            test.round(number)
+        test.damage()
+        assert test.total > rounds, f"only {test.total} writes were acknowledged"
+        assert rounds < 10 or test.indexed_rounds > rounds / 4, f"a graph was there in only {test.indexed_rounds} rounds"
+    except AssertionError as fault:
+        test.describe(fault)
+        print(f"SAGITTA_SEED={seed}, data kept in {folder}\n{test.passed} passed, 1 failed")
+        sys.exit(1)
+    finally:
+        test.server.kill()
+    shutil.rmtree(folder)
+    print(f"{test.passed} passed, 0 failed")
 
 
 if __name__ == "__main__":
