@@ -68,6 +68,7 @@ struct replica {
     uint64_t backlog_bytes;
     uint64_t applied;
     uint64_t checkpointed;
+    uint64_t replayed_bytes; /* in the log at the start and not yet under a checkpoint */
     bool stop;
     uint32_t threads_count;
     pthread_t threads[THREADS_MAX];
@@ -299,6 +300,9 @@ static void *run_checkpoints(void *arg)
     uint64_t bytes_then = stats.bytes;
     time_t then = time(NULL);
     pthread_mutex_lock(&replica->lock);
+    /* What was replayed counts: a server that is killed again and again must not replay ever more.
+     */
+    uint64_t replayed = replica->replayed_bytes;
     while (!replica->stop) {
         pthread_mutex_unlock(&replica->lock);
         nanosleep(&(struct timespec){.tv_nsec = (long)CHECKPOINT_LOOK_MS * 1000000}, NULL);
@@ -306,7 +310,7 @@ static void *run_checkpoints(void *arg)
         pthread_mutex_lock(&replica->lock);
         uint64_t applied = replica->applied;
         bool changed = applied > replica->checkpointed;
-        bool grown = stats.bytes - bytes_then >= replica->options.checkpoint_log_bytes;
+        bool grown = replayed + stats.bytes - bytes_then >= replica->options.checkpoint_log_bytes;
         bool late = replica->options.checkpoint_seconds &&
                     time(NULL) - then >= (time_t)replica->options.checkpoint_seconds;
         if (changed && (grown || late) && !replica->stop) {
@@ -314,6 +318,7 @@ static void *run_checkpoints(void *arg)
             checkpoint(replica, applied);
             pthread_mutex_lock(&replica->lock);
             bytes_then = stats.bytes;
+            replayed = 0;
             then = time(NULL);
         }
     }
@@ -322,6 +327,25 @@ static void *run_checkpoints(void *arg)
 }
 
 /* ---- start and stop ---- */
+
+/* The log was cut below what storage holds, and all of it is applied: the next record comes after
+ * everything that storage has, or it would be taken for applied. */
+static enum status leave_log_behind(struct replica *replica, uint64_t held, struct error *err)
+{
+    log_warn("replication",
+             "the log ends at record %llu, storage holds changes up to %llu: going on after those",
+             (unsigned long long)log_last_index(replica->options.log), (unsigned long long)held);
+    enum status status = engine_checkpoint(replica->options.engine, held, err);
+    if (status == STATUS_OK) {
+        status = log_restart(replica->options.log, held + 1, err);
+    }
+    if (status == STATUS_OK) {
+        replica->applied = held;
+        replica->checkpointed = held;
+        replica->replayed_bytes = 0;
+    }
+    return status;
+}
 
 struct replay {
     struct replica *replica;
@@ -338,6 +362,7 @@ static bool replay_one(void *ctx, uint64_t index, uint64_t term, struct slice re
     engine_apply(replay->replica->options.engine, index, record, &result);
     replay->replica->applied = index;
     replay->count++;
+    replay->replica->replayed_bytes += record.size;
     if (ends_the_node(result.code)) {
         replay->status = error_set(replay->err, result.code, "replaying log record %llu: %s",
                                    (unsigned long long)index, result.error.message);
@@ -352,12 +377,13 @@ static enum status replay_log(struct replica *replica, struct error *err)
     uint64_t from = engine_replay_from(replica->options.engine);
     replica->applied = from - 1;
     replica->checkpointed = from - 1;
-    if (log_last_index(log) + 1 < from) {
+    uint64_t held = engine_applied_max(replica->options.engine);
+    if (log_last_index(log) < held && !replica->options.drop_damaged_tail) {
         return error_set(err, STATUS_CORRUPT,
                          "storage holds changes up to log record %llu, but the log ends at %llu: "
-                         "the log folder is older "
-                         "than the data; restore both from one backup",
-                         (unsigned long long)(from - 1), (unsigned long long)log_last_index(log));
+                         "restore both from one backup, or start with "
+                         "storage.wal.drop_damaged_tail=true to go on with what storage holds",
+                         (unsigned long long)held, (unsigned long long)log_last_index(log));
     }
     if (log_first_index(log) > from) {
         return error_set(err, STATUS_CORRUPT,
@@ -370,7 +396,11 @@ static enum status replay_log(struct replica *replica, struct error *err)
     if (replay.count) {
         log_info("replication", "replayed %llu log records", (unsigned long long)replay.count);
     }
-    return replay.status != STATUS_OK ? replay.status : status;
+    status = replay.status != STATUS_OK ? replay.status : status;
+    if (status == STATUS_OK && log_last_index(log) < held) {
+        status = leave_log_behind(replica, held, err);
+    }
+    return status;
 }
 
 enum status replica_open(const struct replica_options *options, struct replica **out,

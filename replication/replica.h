@@ -32,6 +32,9 @@ struct replica_options {
      * after this many seconds with any change; 0 seconds: never by time. */
     uint64_t checkpoint_log_bytes;
     uint32_t checkpoint_seconds;
+    /* The log was allowed to be cut at damage: where it ends before what storage holds, go on with
+     * what storage holds. Otherwise that is CORRUPT: later commands would be taken for old ones. */
+    bool drop_damaged_tail;
 };
 /* Replays the log into the engine, then starts the apply threads and the checkpoint thread. */
 enum status replica_open(const struct replica_options *options, struct replica **out,

@@ -102,6 +102,7 @@ static enum status data_open(struct server *server, struct error *err)
         .apply_threads = (uint32_t)settings->storage.apply_threads,
         .checkpoint_log_bytes = settings->storage.checkpoint_log_mb << 20,
         .checkpoint_seconds = 0,
+        .drop_damaged_tail = settings->storage.wal.drop_damaged_tail,
     };
     return replica_open(&replica, &server->replica, err);
 }

@@ -127,6 +127,20 @@ uint64_t engine_replay_from(const struct engine *engine)
     return engine->replay_from;
 }
 
+uint64_t engine_applied_max(const struct engine *engine)
+{
+    uint64_t max = engine->replay_from - 1;
+    max = engine->catalog_applied > max ? engine->catalog_applied : max;
+    size_t cursor = 0;
+    struct slice key;
+    void *value = NULL;
+    while (hashmap_next(engine->by_number, &cursor, &key, &value)) {
+        const struct collection *collection = value;
+        max = collection->applied > max ? collection->applied : max;
+    }
+    return max;
+}
+
 enum status engine_checkpoint(struct engine *engine, uint64_t applied, struct error *err)
 {
     struct arena *arena = arena_create(0);

@@ -45,6 +45,8 @@ void engine_apply(struct engine *engine, uint64_t index, struct slice command,
 enum status engine_checkpoint(struct engine *engine, uint64_t applied, struct error *err);
 /* The first index from which the log must be replayed. */
 uint64_t engine_replay_from(const struct engine *engine);
+/* The newest command that any part of storage has applied. Before the strands start. */
+uint64_t engine_applied_max(const struct engine *engine);
 
 /* Pins a collection (alias or name) until the arena is destroyed. NOT_FOUND "Collection X not
  * found". */

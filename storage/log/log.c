@@ -188,6 +188,25 @@ enum status log_truncate_before(struct log *log, uint64_t index, struct error *e
     return status;
 }
 
+enum status log_restart(struct log *log, uint64_t index, struct error *err)
+{
+    ASSERT(index > atomic_load(&log->last_index) + 1);
+    struct file *file;
+    uint64_t salt;
+    enum status status = segment_create(log->fs, log->path, index, &file, &salt, err);
+    if (status)
+        return status;
+    /* The log thread sees this with the first append. */
+    log->fs->close(log->file);
+    log->file = file;
+    log->salt = salt;
+    log->file_bytes = SEGMENT_HEADER_SIZE;
+    log_segments_add(log, (struct segment_info){index, SEGMENT_HEADER_SIZE});
+    atomic_store(&log->last_index, index - 1);
+    /* A crash in between leaves a gap, which recovery calls damage, and cuts if told to. */
+    return log_truncate_before(log, index, err);
+}
+
 void log_stats(const struct log *log, struct log_stats *out)
 {
     struct log *l = (struct log *)log;

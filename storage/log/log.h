@@ -54,6 +54,10 @@ enum status log_read(struct log *log, uint64_t first,
                      void *ctx, struct error *err);
 /* Segments whose records all lie below `index` may go. The newest segment always stays. */
 enum status log_truncate_before(struct log *log, uint64_t index, struct error *err);
+/* Lets all records go and gives the next one `index`, which is past the last one's plus one: for a
+ * log that was cut below what storage holds, so that no index is used twice. Before the first
+ * append only. */
+enum status log_restart(struct log *log, uint64_t index, struct error *err);
 
 struct log_stats {
     uint64_t appends, syncs, bytes; /* since open */

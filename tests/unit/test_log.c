@@ -220,6 +220,50 @@ static void test_truncate(void **state)
     fault_fs_destroy(fault);
 }
 
+/* Proves that a log can go on at a later index: the old records go, the new ones and their indexes
+ * are there after a restart, and a failure half way leaves what recovery refuses or the new start.
+ */
+static void test_restart_later(void **state)
+{
+    (void)state;
+    for (uint64_t nth = 0; nth <= 12; nth++) {
+        struct fault_fs *fault = fault_fs_create(SEED + nth);
+        struct log_options options = options_on(fault_fs_system(fault));
+        options.segment_bytes = 2000;
+        struct log *log = open_with(&options);
+        append_range(log, 1, 40);
+        log_close(log);
+        log = open_with(&options);
+        struct error err;
+        fault_fs_fail(fault, FAULT_ANY, nth, STATUS_IO, true);
+        enum status status = log_restart(log, 101, &err);
+        bool failed = status != STATUS_OK;
+        fault_fs_fail(fault, FAULT_ANY, 0, STATUS_IO, false);
+        if (!failed) {
+            assert_int_equal(log_first_index(log), 101);
+            assert_int_equal(log_last_index(log), 100);
+            append_range(log, 101, 120);
+            check_range(log, 101, 120);
+        }
+        log_close(log);
+        status = log_open(&options, &log, &err);
+        if (failed && status == STATUS_CORRUPT) {
+            options.drop_damaged_tail = true;
+            log = open_with(&options);
+        } else {
+            assert_int_equal(status, STATUS_OK);
+        }
+        if (!failed) {
+            check_range(log, 101, 120);
+        } else {
+            assert_int_equal(log_last_index(log), log_first_index(log) == 101 ? 100 : 40);
+        }
+        assert_true(failed || nth == 0 || nth > 8);
+        log_close(log);
+        fault_fs_destroy(fault);
+    }
+}
+
 /* Proves that a record over the limit is refused alone, and that the largest allowed one is kept.
  */
 static void test_too_large(void **state)
@@ -537,11 +581,12 @@ static void test_real_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),          cmocka_unit_test(test_append_and_read),
-        cmocka_unit_test(test_truncate),       cmocka_unit_test(test_too_large),
-        cmocka_unit_test(test_disk_fails),     cmocka_unit_test(test_open_fails),
-        cmocka_unit_test(test_append_in_done), cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_close_drains),   cmocka_unit_test(test_real_disk),
+        cmocka_unit_test(test_empty),      cmocka_unit_test(test_append_and_read),
+        cmocka_unit_test(test_truncate),   cmocka_unit_test(test_restart_later),
+        cmocka_unit_test(test_too_large),  cmocka_unit_test(test_disk_fails),
+        cmocka_unit_test(test_open_fails), cmocka_unit_test(test_append_in_done),
+        cmocka_unit_test(test_threads),    cmocka_unit_test(test_close_drains),
+        cmocka_unit_test(test_real_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,34 +17,47 @@ enum { DIM = 4, COLLECTIONS = 5, ROUNDS = 200 };
 struct node {
     char path[64];
     uint64_t segment_bytes;
+    bool drop_damaged_tail;
     struct log *log;
     struct engine *engine;
     struct replica *replica;
 };
 
-static void start(struct node *node, uint64_t checkpoint_bytes)
+static enum status try_start(struct node *node, uint64_t checkpoint_bytes, struct error *err)
 {
     char log_path[96];
-    struct error err = {0};
     (void)snprintf(log_path, sizeof(log_path), "%s/log", node->path);
     struct log_options log = {.fs = file_system_real(),
                               .path = log_path,
                               .segment_bytes = node->segment_bytes,
                               .record_bytes_max = 1 << 20,
-                              .queue_bytes_max = 1 << 20};
+                              .queue_bytes_max = 1 << 20,
+                              .drop_damaged_tail = node->drop_damaged_tail};
     struct engine_options engine = {.path = node->path,
                                     .cache_bytes = 8 << 20,
                                     .write_buffer_bytes = 8 << 20,
                                     .build_threads = 1};
-    if (log_open(&log, &node->log, &err) != STATUS_OK ||
-        engine_open(&engine, &node->engine, &err) != STATUS_OK) {
-        fail_msg("start: %s", err.message);
+    if (log_open(&log, &node->log, err) != STATUS_OK ||
+        engine_open(&engine, &node->engine, err) != STATUS_OK) {
+        fail_msg("start: %s", err->message);
     }
     struct replica_options replica = {.log = node->log,
                                       .engine = node->engine,
                                       .apply_threads = 3,
-                                      .checkpoint_log_bytes = checkpoint_bytes};
-    if (replica_open(&replica, &node->replica, &err) != STATUS_OK) {
+                                      .checkpoint_log_bytes = checkpoint_bytes,
+                                      .drop_damaged_tail = node->drop_damaged_tail};
+    enum status status = replica_open(&replica, &node->replica, err);
+    if (status != STATUS_OK) {
+        log_close(node->log);
+        engine_close(node->engine);
+    }
+    return status;
+}
+
+static void start(struct node *node, uint64_t checkpoint_bytes)
+{
+    struct error err = {0};
+    if (try_start(node, checkpoint_bytes, &err) != STATUS_OK) {
         fail_msg("replica_open: %s", err.message);
     }
 }
@@ -221,12 +234,86 @@ static void test_checkpoints_trim_the_log(void **state)
     stop(node);
 }
 
+static void propose_point(struct node *node, uint64_t id, float x)
+{
+    struct waiter waiter = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct arena *arena = arena_create(0);
+    float vector[DIM] = {x};
+    struct Sagitta__PointsOperation *operation = operation_upsert(arena, id, vector, DIM, "");
+    propose(node, &waiter, arena, command_points(arena, 1, &operation, 1), STATUS_OK);
+    wait_all(&waiter);
+}
+
+static void check_point(struct node *node, uint64_t id, float x)
+{
+    struct arena *arena = arena_create(0);
+    struct view view;
+    struct found point;
+    float vector[DIM];
+    assert_int_equal(engine_pin(node->engine, "c1", arena, &view, NULL), STATUS_OK);
+    assert_true(view_locate(&view, point_id_number(id), &point));
+    assert_true(view_vector(&view, &point, 0, vector));
+    assert_true(vector[0] == x);
+    arena_destroy(arena);
+}
+
+/* The log is cut below what storage holds (here: it is gone). That is refused, with the way out;
+ * told to go on, nothing that is written then is taken for applied already, nor after a restart. */
+static void test_log_behind_storage(void **state)
+{
+    struct node *node = *state;
+    char log_path[96];
+    struct error err = {0};
+    start(node, UINT64_MAX);
+    write_all(node);
+    stop(node);
+    (void)snprintf(log_path, sizeof(log_path), "%s/log", node->path);
+    assert_int_equal(file_remove_tree(log_path, NULL), STATUS_OK);
+    assert_int_equal(try_start(node, UINT64_MAX, &err), STATUS_CORRUPT);
+    assert_non_null(strstr(err.message, "storage.wal.drop_damaged_tail=true"));
+    node->drop_damaged_tail = true;
+    start(node, UINT64_MAX);
+    check_all(node);
+    propose_point(node, 1000, 7);
+    propose_point(node, 3, 8);
+    check_point(node, 1000, 7);
+    stop(node);
+    node->drop_damaged_tail = false;
+    start(node, UINT64_MAX);
+    check_point(node, 1000, 7);
+    check_point(node, 3, 8);
+    stop(node);
+}
+
+/* What is replayed counts as growth of the log: a checkpoint is made though nothing is written. */
+static void test_replay_leads_to_a_checkpoint(void **state)
+{
+    struct node *node = *state;
+    char kv[96];
+    node->segment_bytes = 64 << 20;
+    start(node, UINT64_MAX);
+    write_all(node);
+    stop(node);
+    (void)snprintf(kv, sizeof(kv), "%s/kv", node->path);
+    assert_int_equal(file_remove_tree(kv, NULL), STATUS_OK);
+    node->segment_bytes = 4 << 10;
+    start(node, 8 << 10);
+    propose_point(node, 1, 1); /* begins a new segment, so that the old one can go */
+    for (int i = 0; i < 100 && log_first_index(node->log) == 1; i++) {
+        usleep(50000);
+    }
+    assert_true(log_first_index(node->log) > 1);
+    stop(node);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_order_and_restart, setup, teardown),
         cmocka_unit_test_setup_teardown(test_replay_from_log_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_checkpoints_trim_the_log, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_log_behind_storage, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_replay_leads_to_a_checkpoint, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
