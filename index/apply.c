@@ -69,7 +69,7 @@ static enum status apply_points(struct apply *apply, const Sagitta__Command *com
         put_applied(apply, collection);
         enum status committed = kv_commit(apply->engine->kv, apply->batch, &apply->out->error);
         status = committed == STATUS_OK ? status : committed;
-        segment_committed(collection->segment);
+        segment_committed(collection->segment, apply->index);
         collection->applied = apply->index;
         if (apply->engine->builder) {
             builder_wake(apply->engine->builder);

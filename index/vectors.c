@@ -177,7 +177,7 @@ static void set_presence(struct vectors *vectors, point_offset offset, enum pres
 {
     ASSERT(offset < atomic_load_explicit(&vectors->count, memory_order_relaxed));
     atomic_store_explicit((_Atomic uint8_t *)blocks_at(&vectors->present, offset),
-                          (uint8_t)presence, memory_order_relaxed);
+                          (uint8_t)presence, memory_order_release);
 }
 
 static enum presence get_presence(const struct vectors *vectors, point_offset offset)
@@ -186,7 +186,7 @@ static enum presence get_presence(const struct vectors *vectors, point_offset of
         return ABSENT;
     }
     return (enum presence)atomic_load_explicit(
-        (const _Atomic uint8_t *)blocks_at(&vectors->present, offset), memory_order_relaxed);
+        (const _Atomic uint8_t *)blocks_at(&vectors->present, offset), memory_order_acquire);
 }
 
 void vectors_remove(struct vectors *vectors, point_offset offset)

@@ -1,9 +1,9 @@
 /* Opening, closing and reading single points of a segment.
  *
- * Readers take no lock but the id map's. A reader may meet a write half way: the vectors of a new
- * version are visible a moment before its id points to it, and its payload row a moment later, when
- * the command's batch is committed. So a hit counts only while it is current, and a missing payload
- * row is waited for as long as the point is current. */
+ * Readers take no lock but the id map's and, for a moment, the snapshot's. A search works on a
+ * snapshot (see segment_search.c). A reader by id may meet a write half way: its payload row comes
+ * a moment later, when the command's batch is committed; it is waited for as long as the point
+ * stands. */
 #include "index/segment/segment.h"
 
 #include "index/segment/segment_int.h"
@@ -48,6 +48,7 @@ enum status segment_open(const struct segment_options *options, struct segment *
     segment->pending = hashmap_create();
     match_cache_init(&segment->matches);
     graveyard_init(&segment->graves);
+    ASSERT(pthread_mutex_init(&segment->snapshot_lock, NULL) == 0);
     segment->schema = schema_ref((struct schema *)options->schema);
     ASSERT(pthread_mutex_init(&segment->schema_lock, NULL) == 0);
     id_map_init(&segment->ids, &segment->points);
@@ -63,6 +64,7 @@ enum status segment_open(const struct segment_options *options, struct segment *
     }
     if (status == STATUS_OK) {
         atomic_store(&segment->count, options->next_offset);
+        segment->snapshot.count = options->next_offset;
         status = segment_load(segment, err);
     }
     if (status != STATUS_OK) {
@@ -81,7 +83,8 @@ void segment_close(struct segment *segment)
         vectors_deinit(&segment->slots[i].vectors);
         mem_free((char *)segment->slots[i].spec.name);
     }
-    segment_committed(segment);
+    segment_committed(segment, UINT64_MAX);
+    pthread_mutex_destroy(&segment->snapshot_lock);
     hashmap_destroy(segment->pending);
     match_cache_deinit(&segment->matches);
     graveyard_deinit(&segment->graves);
@@ -180,6 +183,14 @@ struct slice segment_found_vector(const struct segment *segment, point_offset of
         return slice_of(NULL, 0);
     }
     return slice_of(vectors_at(&s->vectors, offset), vector_bytes(s));
+}
+
+struct snapshot segment_snapshot(struct segment *segment)
+{
+    pthread_mutex_lock(&segment->snapshot_lock);
+    struct snapshot snapshot = segment->snapshot;
+    pthread_mutex_unlock(&segment->snapshot_lock);
+    return snapshot;
 }
 
 void segment_set_schema(struct segment *segment, struct schema *schema)

@@ -36,7 +36,8 @@ bool segment_locate(struct segment *segment, struct point_id id,
 enum status segment_put(struct segment *segment, struct kv_batch *batch, uint64_t version,
                         struct point_id id, const struct slice *vectors, struct slice payload,
                         struct error *err);
-void segment_delete(struct segment *segment, struct kv_batch *batch, point_offset offset);
+void segment_delete(struct segment *segment, struct kv_batch *batch, uint64_t version,
+                    point_offset offset);
 void segment_set_payload(struct segment *segment, struct kv_batch *batch, uint64_t version,
                          point_offset offset, struct slice payload);
 void segment_delete_vectors(struct segment *segment, struct kv_batch *batch, uint64_t version,
@@ -51,8 +52,8 @@ enum status segment_matches_pending(struct segment *segment, const struct filter
                                     struct bitmap *out, struct error *err);
 bool segment_check_pending(struct segment *segment, const struct filter *filter,
                            point_offset offset, struct arena *arena);
-/* After the batch was committed. */
-void segment_committed(struct segment *segment);
+/* After the batch was committed: searches see the command from now on. */
+void segment_committed(struct segment *segment, uint64_t version);
 point_offset segment_next_offset(const struct segment *segment);
 
 /* Before the rows of a deleted collection go: readers that still hold it stop waiting for them. */
@@ -82,7 +83,8 @@ struct segment_search {
     const struct filter *filter;
     const atomic_bool *cancelled;
 };
-/* Nearest first, ties by id, only points that are current. `items` has room for `limit`. */
+/* Nearest first, ties by id. Sees every command wholly or not at all: the points as they were after
+ * the last command committed before the search began. `items` has room for `limit`. */
 enum status segment_search(struct segment *segment, const struct segment_search *search,
                            struct scored *items, size_t *count, struct error *err);
 /* Sets the bits of the live points that the filter accepts (NULL: all). */

@@ -16,6 +16,12 @@ struct index_ref {
     atomic_uint saved;        /* points linked when its image was saved */
 };
 
+/* What a reader sees: the commands up to `version`, whose points lie below `count`. */
+struct snapshot {
+    uint64_t version;
+    point_offset count;
+};
+
 /* Places of points that have gone. Their rows stay in storage for a while, so that what a reader
  * found can be read: those in `fresh` until the purge after the next. */
 struct graveyard {
@@ -50,6 +56,8 @@ struct segment {
     uint32_t slots_count;
     pthread_mutex_t schema_lock; /* guards schema */
     struct schema *schema;
+    pthread_mutex_t snapshot_lock; /* guards snapshot */
+    struct snapshot snapshot;      /* the newest; moves when a command is committed */
     struct graveyard graves;
     struct match_cache matches;
     atomic_bool dropped; /* the collection is gone: its rows are being removed */
@@ -70,6 +78,14 @@ static inline struct point_row *row_at(const struct segment *segment, point_offs
 {
     return blocks_at(&segment->points, offset);
 }
+/* Does the snapshot hold the point at this place (below snapshot->count)? */
+static inline bool is_visible(const struct segment *segment, point_offset offset,
+                              const struct snapshot *snapshot)
+{
+    return is_live(segment, offset) ||
+           atomic_load_explicit(&row_at(segment, offset)->retired, memory_order_acquire) >
+               snapshot->version;
+}
 static inline size_t vector_bytes(const struct slot *slot)
 {
     return slot->vectors.dim * element_size(slot->vectors.element);
@@ -86,6 +102,11 @@ bool segment_knows_filter(struct segment *segment, const struct filter *filter);
 struct match_entry *segment_remembered(struct segment *segment, const struct filter *filter,
                                        point_offset count);
 bool segment_is_pending(struct segment *segment, point_offset offset);
+struct snapshot segment_snapshot(struct segment *segment);
+/* segment_match.c */
+enum status segment_matches_at(struct segment *segment, const struct filter *filter,
+                               const struct snapshot *snapshot, const atomic_bool *cancelled,
+                               struct bitmap *out, struct error *err);
 /* segment_purge.c */
 void graveyard_init(struct graveyard *graves);
 void graveyard_deinit(struct graveyard *graves);

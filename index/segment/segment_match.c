@@ -95,6 +95,7 @@ struct match {
     const atomic_bool *cancelled;
     bool pending;
     point_offset from; /* matches below are known already */
+    struct snapshot snapshot;
 };
 
 /* Checks all live points below `count`, taking payloads from one cursor. A point that came after
@@ -115,7 +116,7 @@ static enum status match_all(struct segment *segment, const struct match *match,
             status = error_set(err, STATUS_CANCELLED, "cancelled");
             break;
         }
-        if (!is_live(segment, offset)) {
+        if (!is_visible(segment, offset, &match->snapshot)) {
             continue;
         }
         while (kv_cursor_valid(points) && key_offset_parse(kv_cursor_key(points)) < offset) {
@@ -162,7 +163,7 @@ static enum status match_without_payload(struct segment *segment, const struct m
         if (is_cancelled(match->cancelled, offset)) {
             return error_set(err, STATUS_CANCELLED, "cancelled");
         }
-        if (is_live(segment, offset) &&
+        if (is_visible(segment, offset, &match->snapshot) &&
             segment_check_payload(segment, match->filter, offset, SLICE_LITERAL("{}"))) {
             bitmap_set(out, offset);
         }
@@ -187,17 +188,17 @@ static void match_ids(struct segment *segment, const struct match *match,
     arena_destroy(arena);
 }
 
-/* Takes over what is remembered of the filter; *from: where checking must go on. */
+/* Takes over what is remembered of the filter; checking goes on at match->from. */
 static void recall_matches(struct segment *segment, const struct match_entry *entry,
-                           struct bitmap *out, point_offset *from)
+                           struct match *match, struct bitmap *out)
 {
     size_t upto = entry->upto < out->bits ? entry->upto : out->bits;
     for (size_t i = bitmap_next(&entry->bits, 0); i < upto; i = bitmap_next(&entry->bits, i + 1)) {
-        if (is_live(segment, (point_offset)i)) {
+        if (is_visible(segment, (point_offset)i, &match->snapshot)) {
             bitmap_set(out, i);
         }
     }
-    *from = (point_offset)upto;
+    match->from = (point_offset)upto;
 }
 
 static void remember_matches(struct segment *segment, struct slice key, uint64_t epoch,
@@ -213,21 +214,19 @@ static void remember_matches(struct segment *segment, struct slice key, uint64_t
 }
 
 /* A pass over the payloads, less what is remembered of an earlier one. */
-static enum status match_remembered(struct segment *segment, const struct filter *filter,
-                                    const atomic_bool *cancelled, struct bitmap *out,
-                                    struct error *err)
+static enum status match_remembered(struct segment *segment, struct match *match,
+                                    struct bitmap *out, struct error *err)
 {
-    struct match match = {.filter = filter, .cancelled = cancelled};
     uint64_t epoch = match_cache_epoch(&segment->matches);
-    struct match_entry *entry = match_cache_get(&segment->matches, filter_key(filter));
+    struct match_entry *entry = match_cache_get(&segment->matches, filter_key(match->filter));
     if (entry) {
-        recall_matches(segment, entry, out, &match.from);
+        recall_matches(segment, entry, match, out);
         match_entry_unref(entry);
     }
-    bool refresh = out->bits - match.from > out->bits / 8;
-    enum status status = match_all(segment, &match, out, err);
+    bool refresh = out->bits - match->from > out->bits / 8;
+    enum status status = match_all(segment, match, out, err);
     if (status == STATUS_OK && refresh) {
-        remember_matches(segment, filter_key(filter), epoch, out);
+        remember_matches(segment, filter_key(match->filter), epoch, out);
     }
     return status;
 }
@@ -249,30 +248,40 @@ static bool match_cheaply(struct segment *segment, const struct match *match, st
     return false;
 }
 
-static enum status make_room(const struct segment *segment, struct bitmap *out, struct error *err)
+static enum status make_room(const struct match *match, struct bitmap *out, struct error *err)
 {
-    return bitmap_resize(out, segment_next_offset(segment))
+    return bitmap_resize(out, match->snapshot.count)
                ? STATUS_OK
                : error_set(err, STATUS_INTERNAL, "no memory for a set of %u points",
-                           segment_next_offset(segment));
+                           match->snapshot.count);
+}
+
+enum status segment_matches_at(struct segment *segment, const struct filter *filter,
+                               const struct snapshot *snapshot, const atomic_bool *cancelled,
+                               struct bitmap *out, struct error *err)
+{
+    struct match match = {.filter = filter, .cancelled = cancelled, .snapshot = *snapshot};
+    enum status status = make_room(&match, out, err);
+    if (status != STATUS_OK || match_cheaply(segment, &match, out, &status, err)) {
+        return status;
+    }
+    return match_remembered(segment, &match, out, err);
 }
 
 enum status segment_matches(struct segment *segment, const struct filter *filter,
                             const atomic_bool *cancelled, struct bitmap *out, struct error *err)
 {
-    struct match match = {.filter = filter, .cancelled = cancelled};
-    enum status status = make_room(segment, out, err);
-    if (status != STATUS_OK || match_cheaply(segment, &match, out, &status, err)) {
-        return status;
-    }
-    return match_remembered(segment, filter, cancelled, out, err);
+    struct snapshot snapshot = segment_snapshot(segment);
+    return segment_matches_at(segment, filter, &snapshot, cancelled, out, err);
 }
 
 enum status segment_matches_pending(struct segment *segment, const struct filter *filter,
                                     struct bitmap *out, struct error *err)
 {
-    struct match match = {.filter = filter, .pending = true};
-    enum status status = make_room(segment, out, err);
+    /* The writer sees what it has done so far, and nothing that has gone. */
+    struct snapshot now = {.version = UINT64_MAX, .count = segment_next_offset(segment)};
+    struct match match = {.filter = filter, .pending = true, .snapshot = now};
+    enum status status = make_room(&match, out, err);
     if (status != STATUS_OK || match_cheaply(segment, &match, out, &status, err)) {
         return status;
     }

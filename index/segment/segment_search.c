@@ -6,15 +6,16 @@
  * are checked on the way (each once); if few, all matches are collected in one pass and scanned. A
  * walk that finds fewer than asked falls back to the scan, so an answer is never short.
  *
- * Writes run beside a search. A hit counts only if it is current when the search ends; if any was
- * not, the search is repeated, because the point's newer place may have been missed. */
+ * Writes run beside a search. It sees a snapshot: the points as they were after the last command
+ * committed before it began. New places lie at or above the snapshot's count; places left since
+ * then still count, and their rows are kept for a while (segment_purge.c). */
 #include "index/segment/segment_int.h"
 #include "storage/base/arena.h"
 #include "storage/base/assert.h"
 #include "storage/base/mem.h"
 #include "storage/base/random.h"
 
-enum { CANCEL_CHECK_EVERY = 1024, RETRIES_MAX = 8, SAMPLE_POINTS = 200, KB = 1024 };
+enum { CANCEL_CHECK_EVERY = 1024, SAMPLE_POINTS = 200, KB = 1024 };
 static const double WALK_SELECTIVITY_MIN = 0.2;
 
 /* What a search may return: bits from a full pass, or answers remembered while walking. */
@@ -26,25 +27,34 @@ struct acceptance {
     struct bitmap known;            /* while walking: checked already */
     struct match_entry *remembered; /* holds `set` when it was known before */
     const struct bitmap *set;       /* every match; NULL: no filter, or checked while walking */
+    struct snapshot snapshot;
     struct arena *arena;
 };
+
+/* Has the point at this place the vector, in the snapshot? */
+static bool holds_vector(const struct acceptance *a, point_offset offset)
+{
+    const struct vectors *vectors = &a->slot->vectors;
+    return vectors_has(vectors, offset) ||
+           (vectors_had(vectors, offset) && is_visible(a->segment, offset, &a->snapshot));
+}
 
 static bool accept_live(const void *ctx, point_offset offset)
 {
     const struct acceptance *a = ctx;
-    return vectors_has(&a->slot->vectors, offset);
+    return holds_vector(a, offset);
 }
 
 static bool accept_match(const void *ctx, point_offset offset)
 {
     const struct acceptance *a = ctx;
-    return bitmap_get(a->set, offset) && vectors_has(&a->slot->vectors, offset);
+    return bitmap_get(a->set, offset) && holds_vector(a, offset);
 }
 
 static bool accept_lazily(const void *ctx, point_offset offset)
 {
     struct acceptance *a = (struct acceptance *)ctx; /* one thread's own */
-    if (offset >= a->known.bits || !vectors_has(&a->slot->vectors, offset)) {
+    if (offset >= a->known.bits || !holds_vector(a, offset)) {
         return false;
     }
     if (!bitmap_get(&a->known, offset)) {
@@ -60,8 +70,7 @@ static bool accept_lazily(const void *ctx, point_offset offset)
 static int compare_by_id(const void *ctx, point_offset a, point_offset b)
 {
     const struct segment *segment = ctx;
-    int order = point_id_compare(segment_id(segment, a), segment_id(segment, b));
-    return order ? order : (a > b) - (a < b); /* two versions of one point may meet for a moment */
+    return point_id_compare(segment_id(segment, a), segment_id(segment, b));
 }
 
 /* The next offset that may be accepted, at or after `from`; SIZE_MAX: none. A set may be shorter
@@ -89,7 +98,7 @@ static enum status scan(const struct acceptance *a, const struct search_args *ar
         for (size_t looked = 0; filled < BATCH && looked < CANCEL_CHECK_EVERY && at < args->count;
              looked++, at = next_candidate(a, at + 1)) {
             point_offset offset = (point_offset)at;
-            if (vectors_has(vectors, offset) &&
+            if (holds_vector(a, offset) &&
                 (!args->accept || args->accept->test(args->accept->ctx, offset))) {
                 rows[filled] = vectors_at(vectors, offset);
                 offsets[filled++] = offset;
@@ -159,11 +168,23 @@ static enum status try_lazily(struct acceptance *a, const struct search_args *ar
     accept->test = accept_lazily;
     accept->selectivity = sample_selectivity(a, args->count);
     *lazily = accept->selectivity >= WALK_SELECTIVITY_MIN;
-    if (!*lazily) {
-        bitmap_deinit(&a->matches);
-        bitmap_init(&a->matches);
-    }
     return STATUS_OK;
+}
+
+/* Fills a->set with every match, remembered or collected now. */
+static enum status collect_matches(struct acceptance *a, const struct search_args *args,
+                                   struct error *err)
+{
+    a->remembered = segment_remembered(a->segment, a->filter, args->count);
+    if (a->remembered) {
+        a->set = &a->remembered->bits;
+        return STATUS_OK;
+    }
+    bitmap_deinit(&a->matches);
+    bitmap_init(&a->matches);
+    a->set = &a->matches;
+    return segment_matches_at(a->segment, a->filter, &a->snapshot, args->cancelled, &a->matches,
+                              err);
 }
 
 /* Decides how the filter is met; *graph stays true when the graph may be used with args->accept. */
@@ -180,14 +201,8 @@ static enum status prepare_filtered(struct acceptance *a, const struct index_ref
     if (status != STATUS_OK || lazily) {
         return status;
     }
+    status = collect_matches(a, args, err);
     accept->test = accept_match;
-    a->remembered = segment_remembered(a->segment, a->filter, args->count);
-    if (a->remembered) {
-        a->set = &a->remembered->bits;
-    } else {
-        status = segment_matches(a->segment, a->filter, args->cancelled, &a->matches, err);
-        a->set = &a->matches;
-    }
     if (status == STATUS_OK && *graph) {
         size_t matches = bitmap_count(a->set);
         accept->selectivity = (double)matches / (double)((uint64_t)args->count + 1);
@@ -212,19 +227,23 @@ static enum status search_graph(const struct index_ref *ref, const struct accept
     return status;
 }
 
-/* One pass; the hits are in `items`, nearest first. */
-static enum status search_once(struct segment *segment, const struct segment_search *search,
-                               struct scored *items, size_t *count, struct error *err)
+enum status segment_search(struct segment *segment, const struct segment_search *search,
+                           struct scored *items, size_t *count, struct error *err)
 {
+    ASSERT(search->slot < segment->slots_count);
     struct slot *slot = &segment->slots[search->slot];
-    struct acceptance a = {
-        .segment = segment, .slot = slot, .filter = search->filter, .arena = arena_create(0)};
+    struct acceptance a = {.segment = segment,
+                           .slot = slot,
+                           .filter = search->filter,
+                           .snapshot = segment_snapshot(segment),
+                           .arena = arena_create(0)};
+    point_offset vectors = (point_offset)vectors_count(&slot->vectors);
     struct accept accept = {.ctx = &a, .selectivity = 1};
     struct search_args args = {.query = search->query,
                                .limit = search->limit,
                                .effort = search->ef,
                                .cancelled = search->cancelled,
-                               .count = (point_offset)vectors_count(&slot->vectors)};
+                               .count = vectors < a.snapshot.count ? vectors : a.snapshot.count};
     struct tie_order tie = {.compare = compare_by_id, .ctx = segment};
     struct topk top;
     topk_init(&top, items, search->limit, &tie);
@@ -245,6 +264,10 @@ static enum status search_once(struct segment *segment, const struct segment_sea
             top.count < atomic_load(&slot->present)) {
             topk_init(&top, items, search->limit, &tie);
             graph = false;
+            if (search->filter && !a.set) {
+                accept.test = accept_match;
+                status = collect_matches(&a, &args, err);
+            }
         }
     }
     if (status == STATUS_OK && !graph) {
@@ -265,36 +288,4 @@ static enum status search_once(struct segment *segment, const struct segment_sea
     }
     arena_destroy(a.arena);
     return status;
-}
-
-/* Moves the hits that still stand for their points to the front; returns their count. */
-static size_t keep_current(struct segment *segment, struct scored *items, size_t count)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (segment_current(segment, items[i].point)) {
-            items[kept++] = items[i];
-        }
-    }
-    return kept;
-}
-
-enum status segment_search(struct segment *segment, const struct segment_search *search,
-                           struct scored *items, size_t *count, struct error *err)
-{
-    ASSERT(search->slot < segment->slots_count);
-    for (int attempt = 0;; attempt++) {
-        size_t found = 0;
-        enum status status = search_once(segment, search, items, &found, err);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        /* Twice: while a point is being replaced, its old place may pass, then the new one. When
-         * all pass a second time, no two of them are places of one point. */
-        *count = keep_current(segment, items, found);
-        *count = keep_current(segment, items, *count);
-        if (*count == found || attempt == RETRIES_MAX) {
-            return STATUS_OK;
-        }
-    }
 }

@@ -41,8 +41,18 @@ static void remember_payload(struct segment *segment, point_offset offset, struc
     mem_free(hashmap_put(segment->pending, offset_slice(&offset), note));
 }
 
-void segment_committed(struct segment *segment)
+/* Moves the snapshot; under one lock, so that version and count belong together. */
+static void show(struct segment *segment, uint64_t version)
 {
+    pthread_mutex_lock(&segment->snapshot_lock);
+    segment->snapshot =
+        (struct snapshot){.version = version, .count = segment_next_offset(segment)};
+    pthread_mutex_unlock(&segment->snapshot_lock);
+}
+
+void segment_committed(struct segment *segment, uint64_t version)
+{
+    show(segment, version);
     size_t cursor = 0;
     struct slice key;
     void *note = NULL;
@@ -146,8 +156,10 @@ static void drop_vector(struct segment *segment, struct kv_batch *batch, point_o
 
 /* The point's row becomes a tombstone (an empty value) that the purge, or the next start, removes
  * together with the payload: a reader that has found the point may still be about to read it. */
-static void retire(struct segment *segment, struct kv_batch *batch, point_offset offset)
+static void retire(struct segment *segment, struct kv_batch *batch, uint64_t version,
+                   point_offset offset)
 {
+    atomic_store_explicit(&row_at(segment, offset)->retired, version, memory_order_release);
     atomic_store_explicit(live_at(segment, offset), 0, memory_order_release);
     for (uint32_t i = 0; i < segment->slots_count; i++) {
         drop_vector(segment, batch, offset, i, true);
@@ -196,12 +208,13 @@ enum status segment_put(struct segment *segment, struct kv_batch *batch, uint64_
     kv_put(batch, KV_IDS, key_slice(&id_key), offset_slice(&offset));
     point_offset old = 0;
     if (id_map_put(&segment->ids, offset, &old)) {
-        retire(segment, batch, old);
+        retire(segment, batch, version, old);
     }
     return STATUS_OK;
 }
 
-void segment_delete(struct segment *segment, struct kv_batch *batch, point_offset offset)
+void segment_delete(struct segment *segment, struct kv_batch *batch, uint64_t version,
+                    point_offset offset)
 {
     struct point_id id = segment_id(segment, offset);
     uint8_t id_bytes[POINT_ID_KEY_BYTES];
@@ -211,7 +224,7 @@ void segment_delete(struct segment *segment, struct kv_batch *batch, point_offse
     bool removed = id_map_remove(&segment->ids, id, &old);
     ASSERT(removed && old == offset);
     kv_delete(batch, KV_IDS, key_slice(&id_key));
-    retire(segment, batch, offset);
+    retire(segment, batch, version, offset);
 }
 
 static void touch(struct segment *segment, struct kv_batch *batch, uint64_t version,

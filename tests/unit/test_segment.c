@@ -87,6 +87,7 @@ struct world {
     struct segment *segment;
     struct arena *arena;
     struct kv_batch *batch;
+    uint64_t version;
     char kind[POINTS]; /* what the payload says; 0: no such point */
 };
 
@@ -94,7 +95,7 @@ static void commit(struct world *world)
 {
     assert_int_equal(kv_commit(world->kv, world->batch, NULL), STATUS_OK);
     kv_batch_clear(world->batch);
-    segment_committed(world->segment);
+    segment_committed(world->segment, ++world->version);
 }
 
 static void change(struct world *world, struct random *random, uint64_t version)
@@ -108,7 +109,7 @@ static void change(struct world *world, struct random *random, uint64_t version)
     assert_int_equal(exists, world->kind[id] != 0);
     uint64_t what = random_below(random, 4);
     if (exists && what == 0) {
-        segment_delete(world->segment, world->batch, offset);
+        segment_delete(world->segment, world->batch, version, offset);
         kind = 0;
     } else if (exists && what == 1) {
         segment_set_payload(world->segment, world->batch, version, offset, slice_text(payload));
