@@ -116,7 +116,7 @@ run: deps-build ## install what is missing, build, serve on 127.0.0.1:6333 with 
 	@exec $(SERVER)
 
 .PHONY: demo
-demo: ## load real word vectors, query them, print recall, latency and rate (WORDS=20000: a part)
+demo: ## load real word vectors, query them, print recall, latency and rate (WORDS=30000: a part)
 	@$(MAKE) --no-print-directory deps-build
 	@$(MAKE) --no-print-directory all
 	@demo/run.sh

@@ -39,10 +39,10 @@ function progress(label, total, from = 0) {
     return (done) => {
         const now = performance.now();
         const rate = (done - from) / Math.max(seconds(since), 1e-3);
-        const left = done >= total ? `${number(seconds(since), 1)} s` : rate > 0 ? `${number((total - done) / rate)} s left` : "";
+        const left = done >= total ? `${number(seconds(since), 1)} s` : `${number((total - done) / rate)} s left`;
         const filled = Math.floor(BAR_WIDTH * done / total);
         const text = `${label} [${"#".repeat(filled)}${".".repeat(BAR_WIDTH - filled)}] ` +
-            `${number(done)} of ${number(total)}, ${number(rate)}/s, ${left}`;
+            `${number(done)} of ${number(total)}${rate > 0 ? `, ${number(rate)}/s, ${left}` : ""}`;
         if (!process.stdout.isTTY) {
             if (Math.floor(10 * done / total) > tenth) {
                 tenth = Math.floor(10 * done / total);
@@ -50,7 +50,7 @@ function progress(label, total, from = 0) {
             }
         } else if (done >= total || now - drawn > 100) {
             drawn = now;
-            process.stdout.write(`\r${text}\x1b[K${done >= total ? "\n" : ""}`);
+            process.stdout.write(`\r${text.slice(0, (process.stdout.columns || 100) - 1)}\x1b[K${done >= total ? "\n" : ""}`);
         }
     };
 }
@@ -116,12 +116,12 @@ async function neighbours(client, points) {
     const views = [["any word", undefined],
         ["up to 5 letters", { must: [{ key: "length", range: { lte: 5 } }] }],
         ["starts with s", { must: [{ key: "first", match: { value: "s" } }] }],
-        ["not among the 10,000 most frequent", { must_not: [{ key: "rank", range: { lt: 10000 } }] }]];
+        ["rank 10,000 and on", { must_not: [{ key: "rank", range: { lt: 10000 } }] }]];
     const rows = [];
     for (const word of wanted) {
         for (const [label, filter] of views) {
             const { points: hits } = await client.query(COLLECTION, {
-                query: numberOf.get(word), filter, limit: 6, with_payload: ["word"] });
+                query: numberOf.get(word), filter, limit: 5, with_payload: ["word"] });
             rows.push([word, label, hits.map((hit) => `${hit.payload.word} ${hit.score.toFixed(2)}`).join(", ")]);
         }
     }
@@ -197,7 +197,7 @@ async function measure(client, label, queries, filter) {
 }
 
 async function answers(url) {
-    return fetch(`${url}/readyz`).then((answer) => answer.ok, () => false);
+    return url !== "" && fetch(`${url}/readyz`).then((answer) => answer.ok, () => false);
 }
 
 async function run(client) {
@@ -229,12 +229,17 @@ async function run(client) {
     }
 }
 
+let leaving = false; // told to stop: what fails now fails because the server goes
+
 async function main() {
     let own;
     if (!await answers(URL_WANTED)) {
         own = await startServer();
-        console.log(`no server at ${URL_WANTED}: started one for this run at ${own.url}`);
-        const leave = () => own.stop().finally(() => process.exit(130));
+        console.log(`${URL_WANTED ? `no server at ${URL_WANTED}: ` : ""}started a server for this run at ${own.url}`);
+        const leave = () => {
+            leaving = true;
+            own.stop().finally(() => process.exit(130));
+        };
         process.once("SIGINT", leave).once("SIGTERM", leave);
     }
     const client = new QdrantClient({ url: own?.url ?? URL_WANTED, timeout: 600_000 });
@@ -244,13 +249,17 @@ async function main() {
         if (!own && !KEEP) {
             await client.deleteCollection(COLLECTION);
         }
-        await own?.stop();
+        if (!leaving) {
+            await own?.stop();
+        }
     }
 }
 
 try {
     await main();
 } catch (fault) {
-    console.error(`demo: ${fault.stack ?? fault}`);
+    if (!leaving) {
+        console.error(`demo: ${fault.stack ?? fault}`);
+    }
     process.exitCode = 1;
 }

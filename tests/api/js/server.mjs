@@ -43,6 +43,7 @@ export async function startServer() {
     };
     for (const start = Date.now(); Date.now() - start < START_TIMEOUT_MS; await sleep(20)) {
         if (child.exitCode !== null) {
+            await rm(folder, { recursive: true, force: true });
             throw new Error(`the server ended with ${child.exitCode}:\n${log}`);
         }
         const ready = await fetch(`${url}/readyz`).then((answer) => answer.ok, () => false);
@@ -51,5 +52,6 @@ export async function startServer() {
         }
     }
     child.kill("SIGKILL");
+    await rm(folder, { recursive: true, force: true });
     throw new Error(`the server was not ready in time:\n${log}`);
 }
