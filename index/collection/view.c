@@ -286,3 +286,8 @@ void view_stats(const struct view *view, struct view_stats *out)
     pthread_mutex_unlock(&collection->lock);
     out->failed = out->failure[0] != 0;
 }
+
+size_t view_finished_work(const struct view *view, struct finished_work *out, size_t max)
+{
+    return segment_finished_work(view->collection->segment, out, max);
+}

@@ -5,6 +5,7 @@
 #include "index/collection/schema.h"
 #include "index/filter/filter.h"
 #include "index/point_id.h"
+#include "index/segment/work_log.h"
 #include "index/vectors.h"
 #include "storage/base/arena.h"
 #include "storage/base/status.h"
@@ -76,3 +77,5 @@ struct view_stats {
     char failure[256];
 };
 void view_stats(const struct view *view, struct view_stats *out);
+/* Pieces of background work that ended, newest first; returns how many. */
+size_t view_finished_work(const struct view *view, struct finished_work *out, size_t max);

@@ -48,6 +48,7 @@ enum status segment_open(const struct segment_options *options, struct segment *
     segment->pending = hashmap_create();
     match_cache_init(&segment->matches);
     graveyard_init(&segment->graves);
+    work_log_init(&segment->work);
     ASSERT(pthread_mutex_init(&segment->snapshot_lock, NULL) == 0);
     segment->schema = schema_ref((struct schema *)options->schema);
     ASSERT(pthread_mutex_init(&segment->schema_lock, NULL) == 0);
@@ -88,6 +89,7 @@ void segment_close(struct segment *segment)
     hashmap_destroy(segment->pending);
     match_cache_deinit(&segment->matches);
     graveyard_deinit(&segment->graves);
+    work_log_deinit(&segment->work);
     id_map_deinit(&segment->ids);
     blocks_deinit(&segment->points);
     blocks_deinit(&segment->live);

@@ -8,6 +8,7 @@
 #pragma once
 #include "index/collection/schema.h"
 #include "index/filter/filter.h"
+#include "index/segment/work_log.h"
 #include "index/topk.h"
 #include "index/vindex.h"
 #include "storage/base/bitmap.h"
@@ -106,6 +107,8 @@ bool segment_build_due(struct segment *segment);
 /* Builds what is due, swaps finished graphs in, saves images. */
 enum status segment_build(struct segment *segment, const atomic_bool *cancelled, struct error *err);
 enum status segment_save_images(struct segment *segment, struct error *err);
+/* The last pieces of work that ended, newest first; returns how many. */
+size_t segment_finished_work(struct segment *segment, struct finished_work *out, size_t max);
 /* A new schema with the same slots. */
 void segment_set_schema(struct segment *segment, struct schema *schema);
 

@@ -7,11 +7,15 @@
  * graph from under a search. */
 #include "index/segment/segment_int.h"
 #include "storage/base/assert.h"
+#include "storage/base/clock.h"
 #include "storage/base/logger.h"
 #include "storage/base/mem.h"
 #include "storage/kv/keys.h"
 
-enum { KB = 1024, DELETE_BATCH_BYTES = 1 << 20 };
+#include <stdio.h>
+#include <time.h>
+
+enum { KB = 1024, DELETE_BATCH_BYTES = 1 << 20, COMMIT_WAIT_MS = 1 };
 
 struct index_ref *index_ref_create(struct vindex *index, const struct vector_spec *spec)
 {
@@ -69,6 +73,12 @@ static struct schema *pin_schema(struct segment *segment)
     return schema;
 }
 
+struct build {
+    struct vindex *index;
+    const char *kind; /* for people */
+    const atomic_bool *cancelled;
+};
+
 enum work { WORK_NONE, WORK_EXTEND, WORK_REBUILD, WORK_SAVE };
 
 static enum work work_due(struct slot *slot, const struct schema *schema)
@@ -108,26 +118,49 @@ bool segment_build_due(struct segment *segment)
     return due;
 }
 
-static enum status run_build(struct segment *segment, struct slot *slot, struct vindex *index,
-                             const atomic_bool *cancelled, struct error *err)
+static enum status run_build(struct segment *segment, struct slot *slot, struct build *build,
+                             struct error *err)
 {
+    struct vindex *index = build->index;
     struct build_job job = {.threads = segment->build_threads,
-                            .cancelled = cancelled,
+                            .cancelled = build->cancelled,
                             .until = (point_offset)vectors_count(&slot->vectors),
                             .progress = &slot->built};
     point_offset linked = index->kind->linked(index);
+    struct finished_work work = {.kind = build->kind,
+                                 .started_ms = clock_realtime_ms(),
+                                 .total = job.until > linked ? job.until - linked : 0};
     atomic_store(&slot->built, 0);
-    atomic_store(&slot->build_total, job.until > linked ? job.until - linked : 0);
-    enum status status = index->kind->build(index, &job, err);
+    atomic_store(&slot->build_total, (unsigned)work.total);
+    work.status = index->kind->build(index, &job, err);
+    work.finished_ms = clock_realtime_ms();
+    work.done = index->kind->linked(index) - linked;
+    if (work.status != STATUS_OK && err) {
+        (void)snprintf(work.failure, sizeof(work.failure), "%.*s", (int)sizeof(work.failure) - 1,
+                       err->message);
+    }
     atomic_store(&slot->build_total, 0);
-    return status;
+    work_log_add(&segment->work, &work);
+    return work.status;
 }
 
-/* Vector rows in storage whose points were gone before the graph was begun: nothing needs them any
- * more. */
-static enum status remove_dead_rows(struct segment *segment, uint32_t slot,
-                                    const struct bitmap *dead, struct error *err)
+size_t segment_finished_work(struct segment *segment, struct finished_work *out, size_t max)
 {
+    return work_log_read(&segment->work, out, max);
+}
+
+/* Vector rows in storage whose points were gone before the graph was begun, by commands up to
+ * `begun`: nothing needs them any more. Cancelled, they wait for the next graph. */
+static enum status remove_dead_rows(struct segment *segment, uint32_t slot,
+                                    const struct bitmap *dead, uint64_t begun,
+                                    const atomic_bool *cancelled, struct error *err)
+{
+    while (!segment_is_committed(segment, begun)) {
+        if (atomic_load(cancelled)) {
+            return STATUS_OK;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = (long)COMMIT_WAIT_MS * 1000000}, NULL);
+    }
     struct kv_batch *batch = kv_batch_create();
     enum status status = STATUS_OK;
     for (size_t i = bitmap_next(dead, 0); i < dead->bits && status == STATUS_OK;
@@ -165,6 +198,7 @@ static enum status rebuild(struct segment *segment, uint32_t number, const atomi
             bitmap_set(&dead, i);
         }
     }
+    uint64_t begun = atomic_load(&segment->begun);
     struct vindex *index = NULL;
     enum status status = vindex_hnsw.open(&slot->vectors, &params, slice_of(NULL, 0), &index, err);
     if (status != STATUS_OK) {
@@ -180,7 +214,9 @@ static enum status rebuild(struct segment *segment, uint32_t number, const atomi
         atomic_store(&slot->dead_at_build, dead_count);
         slot_set_index(slot, ref);
     }
-    status = run_build(segment, slot, index, cancelled, err);
+    struct build build = {
+        .index = index, .kind = old ? "vacuum" : "indexing", .cancelled = cancelled};
+    status = run_build(segment, slot, &build, err);
     if (status == STATUS_OK && old) {
         atomic_fetch_add(&ref->refs, 1);
         atomic_store(&slot->dead_at_build, dead_count);
@@ -188,7 +224,7 @@ static enum status rebuild(struct segment *segment, uint32_t number, const atomi
     }
     slot_unpin(ref);
     if (status == STATUS_OK) {
-        status = remove_dead_rows(segment, number, &dead, err);
+        status = remove_dead_rows(segment, number, &dead, begun, cancelled, err);
     }
     bitmap_deinit(&dead);
     return status;
@@ -202,7 +238,8 @@ static enum status extend(struct segment *segment, uint32_t number, const atomic
     if (!ref) {
         return STATUS_OK;
     }
-    enum status status = run_build(segment, slot, ref->index, cancelled, err);
+    struct build build = {.index = ref->index, .kind = "indexing", .cancelled = cancelled};
+    enum status status = run_build(segment, slot, &build, err);
     slot_unpin(ref);
     return status;
 }

@@ -3,6 +3,7 @@
 #include "index/segment/id_map.h"
 #include "index/segment/match_cache.h"
 #include "index/segment/segment.h"
+#include "index/segment/work_log.h"
 #include "storage/base/bitmap.h"
 #include "storage/base/hashmap.h"
 
@@ -28,6 +29,7 @@ struct graveyard {
     pthread_mutex_t lock; /* guards all */
     point_offset *fresh, *old;
     size_t fresh_count, old_count, fresh_capacity;
+    uint64_t old_begun; /* `old` holds places that commands up to this one left */
 };
 
 struct slot {
@@ -58,6 +60,8 @@ struct segment {
     struct schema *schema;
     pthread_mutex_t snapshot_lock; /* guards snapshot */
     struct snapshot snapshot;      /* the newest; moves when a command is committed */
+    _Atomic uint64_t begun;        /* the newest command that changed something here */
+    struct work_log work;
     struct graveyard graves;
     struct match_cache matches;
     atomic_bool dropped; /* the collection is gone: its rows are being removed */
@@ -103,6 +107,10 @@ struct match_entry *segment_remembered(struct segment *segment, const struct fil
                                        point_offset count);
 bool segment_is_pending(struct segment *segment, point_offset offset);
 struct snapshot segment_snapshot(struct segment *segment);
+/* Has this command, that `begun` told, been committed, with all before it? What is gone in memory
+ * because of it may go from storage only then: after a crash it is applied again, to what it found
+ * before. */
+bool segment_is_committed(struct segment *segment, uint64_t begun);
 /* segment_match.c */
 enum status segment_matches_at(struct segment *segment, const struct filter *filter,
                                const struct snapshot *snapshot, const atomic_bool *cancelled,

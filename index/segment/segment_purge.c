@@ -58,6 +58,9 @@ enum status segment_remove_rows(struct segment *segment, const point_offset *off
 enum status segment_purge(struct segment *segment, struct error *err)
 {
     struct graveyard *graves = &segment->graves;
+    if (!segment_is_committed(segment, graves->old_begun)) { /* only the purge sets it */
+        return STATUS_OK;                                    /* a long command: next time */
+    }
     pthread_mutex_lock(&graves->lock);
     point_offset *purged = graves->old;
     size_t count = graves->old_count;
@@ -66,6 +69,7 @@ enum status segment_purge(struct segment *segment, struct error *err)
     graves->fresh = NULL;
     graves->fresh_count = 0;
     graves->fresh_capacity = 0;
+    graves->old_begun = atomic_load(&segment->begun);
     pthread_mutex_unlock(&graves->lock);
     enum status status = segment_remove_rows(segment, purged, count, err);
     mem_free(purged);

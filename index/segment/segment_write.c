@@ -50,6 +50,16 @@ static void show(struct segment *segment, uint64_t version)
     pthread_mutex_unlock(&segment->snapshot_lock);
 }
 
+static void begin(struct segment *segment, uint64_t version)
+{
+    atomic_store(&segment->begun, version);
+}
+
+bool segment_is_committed(struct segment *segment, uint64_t begun)
+{
+    return segment_snapshot(segment).version >= begun;
+}
+
 void segment_committed(struct segment *segment, uint64_t version)
 {
     show(segment, version);
@@ -174,6 +184,7 @@ enum status segment_put(struct segment *segment, struct kv_batch *batch, uint64_
                         struct error *err)
 {
     point_offset offset = segment_next_offset(segment);
+    begin(segment, version);
     if (offset == UINT32_MAX - 1) {
         return error_set(err, STATUS_NO_SPACE, "collection has used all %u places", UINT32_MAX);
     }
@@ -221,6 +232,7 @@ void segment_delete(struct segment *segment, struct kv_batch *batch, uint64_t ve
     struct key id_key =
         key_id(segment->collection, slice_of(id_bytes, point_id_encode(id, id_bytes)));
     point_offset old = 0;
+    begin(segment, version);
     bool removed = id_map_remove(&segment->ids, id, &old);
     ASSERT(removed && old == offset);
     kv_delete(batch, KV_IDS, key_slice(&id_key));
@@ -246,6 +258,7 @@ void segment_set_payload(struct segment *segment, struct kv_batch *batch, uint64
 void segment_delete_vectors(struct segment *segment, struct kv_batch *batch, uint64_t version,
                             point_offset offset, const uint32_t *slots, size_t count)
 {
+    begin(segment, version);
     for (size_t i = 0; i < count; i++) {
         drop_vector(segment, batch, offset, slots[i], false);
     }

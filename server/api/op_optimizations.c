@@ -1,10 +1,13 @@
 /* Progress of the background work on a collection, as JSON.
  *
  * A collection has one segment, so there is at most one piece of work, and nothing waits in a
- * queue: `queued` is empty. Finished work is not remembered, so `completed` is never there. The
- * segment's identifier is made from the collection's number. */
+ * queue: `queued` is empty. Work that ended is remembered until the server stops. The identifiers
+ * of segment and work are made from the collection's number and the work's. */
 #include "server/api/api.h"
 #include "server/api/ops.h"
+#include "storage/base/clock.h"
+
+enum { COMPLETED_DEFAULT = 16 };
 
 static void add_segment(struct buffer *out, const struct view *view, uint64_t points)
 {
@@ -21,6 +24,46 @@ static void add_running(struct buffer *out, const struct view *view, const struc
     add_segment(out, view, stats->points);
     buffer_printf(out, "],\"progress\":{\"name\":\"graph\",\"done\":%llu,\"total\":%llu}}",
                   (unsigned long long)stats->build_done, (unsigned long long)stats->build_total);
+}
+
+static void add_finished(struct buffer *out, const struct view *view,
+                         const struct finished_work *work)
+{
+    char started[32];
+    char finished[32];
+    clock_format_utc(work->started_ms, started);
+    clock_format_utc(work->finished_ms, finished);
+    buffer_printf(out, "{\"uuid\":\"%08x-0000-4000-8002-%012llx\",\"optimizer\":\"%s\",\"status\":",
+                  view->number, (unsigned long long)work->number, work->kind);
+    if (work->status == STATUS_OK) {
+        buffer_append_text(out, "\"done\"");
+    } else {
+        buffer_printf(out, "{\"%s\":", work->status == STATUS_CANCELLED ? "cancelled" : "error");
+        api_json_string(out, work->failure);
+        buffer_append_byte(out, '}');
+    }
+    buffer_append_text(out, ",\"segments\":[");
+    add_segment(out, view, work->total);
+    buffer_printf(out,
+                  "],\"progress\":{\"name\":\"graph\",\"started_at\":\"%s\",\"finished_at\":\"%s\","
+                  "\"duration_sec\":%.3f,\"done\":%llu,\"total\":%llu}}",
+                  started, finished, (double)(work->finished_ms - work->started_ms) / 1000.0,
+                  (unsigned long long)work->done, (unsigned long long)work->total);
+}
+
+static void add_completed(struct buffer *out, const struct view *view, size_t limit)
+{
+    struct finished_work works[WORK_LOG_ENTRIES];
+    size_t count =
+        view_finished_work(view, works, limit < WORK_LOG_ENTRIES ? limit : WORK_LOG_ENTRIES);
+    buffer_append_text(out, ",\"completed\":[");
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) {
+            buffer_append_byte(out, ',');
+        }
+        add_finished(out, view, &works[i]);
+    }
+    buffer_append_byte(out, ']');
 }
 
 /* Is the word in the comma-separated list? */
@@ -58,6 +101,10 @@ enum status run_optimizations(struct call *call, const void *input, void *output
     buffer_append_byte(&json, ']');
     if (asked_for(request->with, "queued")) {
         buffer_append_text(&json, ",\"queued\":[]");
+    }
+    if (asked_for(request->with, "completed")) {
+        add_completed(&json, &view,
+                      request->completed_limit ? request->completed_limit : COMPLETED_DEFAULT);
     }
     if (asked_for(request->with, "idle_segments")) {
         buffer_append_text(&json, ",\"idle_segments\":[");

@@ -140,3 +140,20 @@ def test_optimizations(server, collection):
     """The optimizations page answers for an idle collection."""
     own = collection({"size": 4, "distance": "Dot"})
     assert isinstance(server.call("GET", f"/collections/{own}/optimizations"), dict)
+
+
+def test_finished_work_is_told(server, collection):
+    """A graph that was built appears under completed work, with times and counts; limits are honoured."""
+    own = collection({"size": 8, "distance": "Dot"}, optimizers_config={"indexing_threshold": 1})
+    server.call("PUT", f"/collections/{own}/points?wait=true", {"points": [
+        {"id": i, "vector": [float((i * k) % 17) for k in range(1, 9)]} for i in range(500)]})
+    server.wait_indexed(own)
+    page = server.call("GET", f"/collections/{own}/optimizations?with=completed,queued,idle_segments")
+    assert page["running"] == [] and page["queued"] == []
+    assert page["idle_segments"][0]["points_count"] == 500
+    work = page["completed"][-1]
+    assert work["optimizer"] == "indexing" and work["status"] == "done"
+    assert sum(w["progress"]["done"] for w in page["completed"]) == 500
+    assert work["progress"]["finished_at"] >= work["progress"]["started_at"]
+    assert "completed" not in server.call("GET", f"/collections/{own}/optimizations")
+    assert len(server.call("GET", f"/collections/{own}/optimizations?with=completed&completed_limit=1")["completed"]) == 1
