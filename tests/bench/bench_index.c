@@ -1,24 +1,27 @@
-/* The graph index alone: builds it over a file of make_data.py, then measures recall and one
- * thread's searches per second.
+/* The graph index alone: builds it over a file of make_data.py, then measures searches a second and
+ * recall, as it is told.
  *
- * Usage: bench_index FOLDER NAME DIM EF[,EF...] [ROUNDS [THREADS]]
- * Reads FOLDER/NAME-base.f32 and NAME-queries.f32 (raw little-endian float32). The exact answers
- * (from the flat index) and the graph's image are kept beside them; delete NAME-exact.u32 or
- * NAME.hnsw to make them anew. m = 16, ef_construct = 200, Cosine, the ten nearest. Writes one JSON
- * line for the build and one for each ef: the median of ROUNDS,
- * in processor time of the searching thread.
+ * Usage: bench_index FOLDER NAME DIM [BUILD_THREADS]
+ * Reads FOLDER/NAME-base.f32, NAME-queries.f32 (raw little-endian float32) and NAME-exact.u32 (the
+ * ten nearest of each query); the graph's image is kept beside them as NAME.hnsw, and opened
+ * instead of built when it is there. m = 16, ef_construct = 200, Cosine, the ten nearest. Writes a
+ * JSON line when the graph is ready. Then each line "EF THREADS SECONDS" of the standard input is
+ * answered with a JSON line: one pass over all queries warms the caches and gives the recall, then
+ * SECONDS are timed, by the clock on the wall (`qps`) and in processor time of the process
+ * (`cpu_s`).
  */
 #include "index/vindex.h"
 #include "storage/base/clock.h"
 #include "storage/base/mem.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { LIMIT = 10, ROUNDS_MAX = 99 };
+enum { LIMIT = 10, THREADS_MAX = 256 };
 
 struct bench {
     const char *folder, *name;
@@ -103,8 +106,8 @@ static void load_vectors(struct bench *bench)
     }
 }
 
-static void search(const struct bench *bench, const struct vindex *index, size_t query, uint32_t ef,
-                   struct topk *out, struct scored *items)
+static void search(const struct bench *bench, size_t query, uint32_t ef, struct topk *out,
+                   struct scored *items)
 {
     struct error err;
     struct search_args args = {
@@ -114,32 +117,16 @@ static void search(const struct bench *bench, const struct vindex *index, size_t
         .count = (point_offset)vectors_count(&bench->vectors),
     };
     topk_init(out, items, LIMIT, NULL);
-    check(index->kind->search(index, &args, out, &err), &err);
+    check(bench->hnsw->kind->search(bench->hnsw, &args, out, &err), &err);
 }
 
-static void find_exact(struct bench *bench)
+static void load_exact(struct bench *bench)
 {
     size_t size;
     bench->exact = read_file(bench, "-exact.u32", &size);
-    if (bench->exact != NULL) {
-        return;
+    if (bench->exact == NULL || size != bench->queries_count * LIMIT * sizeof *bench->exact) {
+        die("no file of exact answers: run make_data.py");
     }
-    struct error err;
-    struct vindex *flat;
-    struct vindex_params params = {0};
-    check(vindex_flat.open(&bench->vectors, &params, (struct slice){0}, &flat, &err), &err);
-    size = bench->queries_count * LIMIT * sizeof *bench->exact;
-    bench->exact = mem_zalloc(size);
-    for (size_t q = 0; q < bench->queries_count; q++) {
-        struct topk out;
-        struct scored items[LIMIT];
-        search(bench, flat, q, 0, &out, items);
-        for (size_t i = 0; i < out.count; i++) {
-            bench->exact[q * LIMIT + i] = items[i].point;
-        }
-    }
-    flat->kind->close(flat);
-    write_file(bench, "-exact.u32", bench->exact, size);
 }
 
 static void make_graph(struct bench *bench, uint32_t threads)
@@ -158,30 +145,25 @@ static void make_graph(struct bench *bench, uint32_t threads)
         size = 0;
     }
     mem_free(image);
-    if (size > 0) {
-        return;
+    double seconds = 0;
+    if (size == 0) {
+        struct build_job job = {.threads = threads,
+                                .until = (point_offset)vectors_count(&bench->vectors)};
+        uint64_t start = clock_monotonic_ns();
+        check(vindex_hnsw.build(bench->hnsw, &job, &err), &err);
+        seconds = (double)(clock_monotonic_ns() - start) * 1e-9;
+        struct buffer out;
+        buffer_init(&out, 0);
+        check(vindex_hnsw.save(bench->hnsw, &out, &err), &err);
+        write_file(bench, ".hnsw", out.data, out.size);
+        buffer_deinit(&out);
     }
-    struct build_job job = {.threads = threads,
-                            .until = (point_offset)vectors_count(&bench->vectors)};
-    uint64_t start = clock_monotonic_ns();
-    check(vindex_hnsw.build(bench->hnsw, &job, &err), &err);
-    double seconds = (double)(clock_monotonic_ns() - start) * 1e-9;
-    printf(
-        "{\"engine\": \"sagitta\", \"data\": \"%s\", \"build_s\": %.1f, \"build_threads\": %" PRIu32
-        ", \"graph_mb\": %.1f}\n",
-        bench->name, seconds, threads, (double)vindex_hnsw.memory(bench->hnsw) / 1e6);
-    struct buffer out;
-    buffer_init(&out, 0);
-    check(vindex_hnsw.save(bench->hnsw, &out, &err), &err);
-    write_file(bench, ".hnsw", out.data, out.size);
-    buffer_deinit(&out);
-}
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
+    size_t points = vectors_count(&bench->vectors);
+    printf("{\"build\":\"sagitta\",\"data\":\"%s\",\"points\":%zu,\"build_s\":%.1f,"
+           "\"build_threads\":%" PRIu32 ",\"vector_bytes\":%zu,\"index_bytes\":%zu}\n",
+           bench->name, points, seconds, threads, points * bench->dim * sizeof(float),
+           vindex_hnsw.memory(bench->hnsw));
+    fflush(stdout);
 }
 
 static size_t hits_of(const struct bench *bench, size_t query, const struct topk *found)
@@ -195,57 +177,98 @@ static size_t hits_of(const struct bench *bench, size_t query, const struct topk
     return hits;
 }
 
-/* Processor time of this thread: on a busy machine the clock on the wall measures the neighbours.
- */
-static double thread_seconds(void)
+/* Searches by some threads, which take the queries in turn. */
+struct pass {
+    const struct bench *bench;
+    uint32_t ef, threads;
+    uint64_t stop_ns; /* 0: each query once */
+    _Atomic size_t next, done, hits;
+};
+
+static void *run_searches(void *arg)
+{
+    struct pass *pass = arg;
+    const struct bench *bench = pass->bench;
+    size_t done = 0;
+    size_t hits = 0;
+    for (;;) {
+        size_t i = atomic_fetch_add_explicit(&pass->next, 1, memory_order_relaxed);
+        if (pass->stop_ns > 0 ? clock_monotonic_ns() >= pass->stop_ns : i >= bench->queries_count) {
+            break;
+        }
+        struct topk found;
+        struct scored items[LIMIT];
+        search(bench, i % bench->queries_count, pass->ef, &found, items);
+        hits += hits_of(bench, i % bench->queries_count, &found);
+        done++;
+    }
+    atomic_fetch_add(&pass->done, done);
+    atomic_fetch_add(&pass->hits, hits);
+    return NULL;
+}
+
+static void run_pass(struct pass *pass)
+{
+    pthread_t threads[THREADS_MAX];
+    for (uint32_t i = 1; i < pass->threads; i++) {
+        if (pthread_create(&threads[i], NULL, run_searches, pass) != 0) {
+            die("a thread cannot be started");
+        }
+    }
+    run_searches(pass);
+    for (uint32_t i = 1; i < pass->threads; i++) {
+        pthread_join(threads[i], NULL);
+    }
+}
+
+static double processor_seconds(void)
 {
     struct timespec now;
-    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) != 0) {
-        die("no thread clock");
+    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now) != 0) {
+        die("no clock of the process");
     }
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-static void measure(const struct bench *bench, uint32_t ef, size_t rounds)
+static void measure(const struct bench *bench, uint32_t ef, uint32_t threads, double seconds)
 {
-    double seconds[ROUNDS_MAX];
-    size_t hits = 0;
-    for (size_t round = 0; round < rounds; round++) {
-        hits = 0;
-        double start = thread_seconds();
-        for (size_t q = 0; q < bench->queries_count; q++) {
-            struct topk found;
-            struct scored items[LIMIT];
-            search(bench, bench->hnsw, q, ef, &found, items);
-            hits += hits_of(bench, q, &found);
-        }
-        seconds[round] = thread_seconds() - start;
-    }
-    qsort(seconds, rounds, sizeof *seconds, compare_doubles);
-    printf("{\"engine\": \"sagitta\", \"data\": \"%s\", \"ef\": %" PRIu32
-           ", \"recall\": %.4f, \"qps\": %.1f}\n",
-           bench->name, ef, (double)hits / (double)(bench->queries_count * LIMIT),
-           (double)bench->queries_count / seconds[rounds / 2]);
+    struct pass warm = {.bench = bench, .ef = ef, .threads = threads};
+    run_pass(&warm);
+    struct pass timed = {.bench = bench, .ef = ef, .threads = threads};
+    double cpu = processor_seconds();
+    uint64_t start = clock_monotonic_ns();
+    timed.stop_ns = start + (uint64_t)(seconds * 1e9);
+    run_pass(&timed);
+    double took = (double)(clock_monotonic_ns() - start) * 1e-9;
+    cpu = processor_seconds() - cpu;
+    printf("{\"engine\":\"sagitta\",\"data\":\"%s\",\"ef\":%" PRIu32 ",\"threads\":%" PRIu32
+           ",\"recall\":%.4f,\"qps\":%.1f,\"searches\":%zu,\"seconds\":%.3f,\"cpu_s\":%.3f}\n",
+           bench->name, ef, threads, (double)warm.hits / (double)(bench->queries_count * LIMIT),
+           (double)timed.done / took, (size_t)timed.done, took, cpu);
     fflush(stdout);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 5) {
-        die("usage: bench_index FOLDER NAME DIM EF[,EF...] [ROUNDS [THREADS]]");
+    if (argc < 4) {
+        die("usage: bench_index FOLDER NAME DIM [BUILD_THREADS]");
     }
     struct bench bench = {.folder = argv[1], .name = argv[2], .dim = strtoul(argv[3], NULL, 10)};
-    size_t rounds = argc > 5 ? strtoul(argv[5], NULL, 10) : 3;
-    uint32_t threads = argc > 6 ? (uint32_t)strtoul(argv[6], NULL, 10) : 2;
-    if (bench.dim == 0 || bench.dim > 65536 || rounds == 0 || rounds > ROUNDS_MAX) {
-        die("DIM or ROUNDS out of range");
+    uint32_t build_threads = argc > 4 ? (uint32_t)strtoul(argv[4], NULL, 10) : 2;
+    if (bench.dim == 0 || bench.dim > 65536) {
+        die("DIM out of range");
     }
     kernel_init();
     load_vectors(&bench);
-    find_exact(&bench);
-    make_graph(&bench, threads);
-    for (const char *at = argv[4]; at != NULL; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
-        measure(&bench, (uint32_t)strtoul(at, NULL, 10), rounds);
+    load_exact(&bench);
+    make_graph(&bench, build_threads);
+    uint32_t ef, threads;
+    double seconds;
+    while (scanf("%" SCNu32 " %" SCNu32 " %lf", &ef, &threads, &seconds) == 3) {
+        if (ef == 0 || threads == 0 || threads > THREADS_MAX || !(seconds > 0 && seconds < 3600)) {
+            die("EF, THREADS or SECONDS out of range");
+        }
+        measure(&bench, ef, threads, seconds);
     }
     bench.hnsw->kind->close(bench.hnsw);
     vectors_deinit(&bench.vectors);

@@ -1,9 +1,11 @@
 /* Speed of REST bodies: an upsert of 100 points of 768 floats is decoded, and an answer with as
- * many is encoded. Prints MB/s of JSON text. Build: make bench; run: bench_json [rounds]. */
+ * many is encoded. Prints a JSON line a case with the MB/s of JSON text, best of the rounds. Build
+ * and run: make bench-json. Usage: bench_json [rounds]. */
 #include "collections.pb-c.h"
 #include "points.pb-c.h"
 #include "sagitta.pb-c.h"
 
+#include "server/api/op.h"
 #include "server/rest/rest.h"
 #include "storage/base/assert.h"
 #include "storage/base/clock.h"
@@ -14,14 +16,6 @@
 #include <string.h>
 
 enum { POINTS = 100, DIMENSION = 768, ROUNDS = 100, SEED = 1 };
-
-/* The rows that decoding and encoding look at. */
-const struct op op_table[] = {
-#define X(id, m, p, g, f, in, out, result)                                                         \
-    {.name = #id, .method = m, .path = p, .input = &in##__descriptor, .output = &out##__descriptor},
-#include "server/api/ops.def"
-#undef X
-};
 
 static void make_body(struct buffer *body, int digits)
 {
@@ -59,7 +53,8 @@ static const Qdrant__UpsertPoints *decode(struct slice body, struct rest_parser 
 
 static void report(const char *what, size_t bytes, uint64_t ns)
 {
-    printf("%-24s %9zu bytes %8.0f MB/s\n", what, bytes, (double)bytes / (double)ns * 1e3);
+    printf("{\"bench\":\"json\",\"case\":\"%s\",\"bytes\":%zu,\"mb_per_s\":%.0f}\n", what, bytes,
+           (double)bytes / (double)ns * 1e3);
 }
 
 static void bench_decode(const char *what, int digits, int rounds)

@@ -4,17 +4,21 @@
  *   load [--host 127.0.0.1] [--port 6333] [--method POST] --path /collections/c/points/search
  *        [--bodies FILE] [--connections 8] [--duration 10] [--warmup 1] [--requests N]
  *        [--pid SERVER_PID] [--save FILE] [--header "Name: value"]
+ *        [--vectors FILE.f32 --dim N [--batch POINTS | --ef EF]]
  *
- * FILE has one body a line; connections take the lines in turn. With --save every line is sent
- * once, in order, and the answers' bodies are written to FILE one a line, in the order of the
- * requests: what a recall computation needs. --pid adds the server's CPU seconds, so that both ends
- * of the same machine can be told apart.
+ * --bodies FILE has one body a line; --vectors makes the bodies from rows of float32: upserts of
+ * --batch points, or a query for each row. Connections take the bodies in turn. With --save every
+ * body is sent once, in order, and the answers' bodies are written to FILE one a line, in the order
+ * of the requests: what a recall computation needs. --pid adds the server's CPU seconds, so that
+ * both ends of the same machine can be told apart.
  *
  * Requests are built before the clock starts. One thread and epoll: it takes a few microseconds of
  * CPU a request, which is reported as client_cpu_sec. Latencies are kept exactly (4 bytes each, up
  * to LATENCIES_MAX). An answer other than 2xx is an error and counted. Failures: any socket error
  * ends the program with a message and exit code 1. */
 #define _GNU_SOURCE /* memmem */
+#include "tests/bench/bodies.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -40,6 +44,7 @@ struct bytes {
 struct options {
     const char *host, *method, *path, *bodies, *save, *header;
     uint16_t port;
+    struct bodies_options vectors;
     long connections, pid, requests;
     double duration_sec, warmup_sec;
 };
@@ -58,7 +63,7 @@ struct connection {
 struct load {
     struct options options;
     struct bytes *requests;
-    size_t requests_count;
+    size_t requests_count, requests_capacity;
     struct bytes *answers; /* with --save */
     struct connection *connections;
     int epoll;
@@ -109,32 +114,56 @@ static struct bytes build_request(const struct options *options, const char *bod
     return request;
 }
 
-static void build_requests(struct load *load)
+static void add_request(struct load *load, const char *body, size_t size)
 {
-    const struct options *options = &load->options;
-    if (options->bodies == NULL) {
-        load->requests = must(malloc(sizeof(struct bytes)));
-        load->requests[0] = build_request(options, "", 0);
-        load->requests_count = 1;
-        return;
+    if (load->requests_count == load->requests_capacity) {
+        load->requests_capacity = load->requests_capacity * 2 + 64;
+        load->requests =
+            must(realloc(load->requests, load->requests_capacity * sizeof(struct bytes)));
     }
-    FILE *file = fopen(options->bodies, "r");
+    load->requests[load->requests_count++] = build_request(&load->options, body, size);
+}
+
+static void requests_from_lines(struct load *load, const char *path)
+{
+    FILE *file = fopen(path, "r");
     if (file == NULL) {
-        die(options->bodies);
+        die(path);
     }
     char *line = NULL;
     size_t room = 0;
-    size_t capacity = 0;
     for (ssize_t size = getline(&line, &room, file); size > 0; size = getline(&line, &room, file)) {
         size -= line[size - 1] == '\n' ? 1 : 0;
-        if (load->requests_count == capacity) {
-            capacity = capacity * 2 + 64;
-            load->requests = must(realloc(load->requests, capacity * sizeof(struct bytes)));
-        }
-        load->requests[load->requests_count++] = build_request(options, line, (size_t)size);
+        add_request(load, line, (size_t)size);
     }
     free(line);
     (void)fclose(file);
+}
+
+static void requests_from_vectors(struct load *load, const struct bodies_options *options)
+{
+    struct bodies bodies;
+    const char *body = NULL;
+    size_t size = 0;
+    if (!bodies_open(&bodies, options)) {
+        die(options->path);
+    }
+    while (bodies_next(&bodies, &body, &size)) {
+        add_request(load, body, size);
+    }
+    bodies_close(&bodies);
+}
+
+static void build_requests(struct load *load)
+{
+    const struct options *options = &load->options;
+    if (options->vectors.path != NULL) {
+        requests_from_vectors(load, &options->vectors);
+    } else if (options->bodies != NULL) {
+        requests_from_lines(load, options->bodies);
+    } else {
+        add_request(load, "", 0);
+    }
     if (load->requests_count == 0) {
         die("no bodies in the file");
     }
@@ -404,6 +433,14 @@ static void parse_options(int argc, char **argv, struct options *out)
             out->requests = number(value, 0, INT32_MAX);
         } else if (strcmp(name, "--pid") == 0) {
             out->pid = number(value, 1, INT32_MAX);
+        } else if (strcmp(name, "--vectors") == 0) {
+            out->vectors.path = value;
+        } else if (strcmp(name, "--dim") == 0) {
+            out->vectors.dim = (size_t)number(value, 1, 65536);
+        } else if (strcmp(name, "--batch") == 0) {
+            out->vectors.batch = (size_t)number(value, 0, 10000);
+        } else if (strcmp(name, "--ef") == 0) {
+            out->vectors.ef = number(value, 1, INT32_MAX);
         } else if (strcmp(name, "--save") == 0) {
             out->save = value;
         } else if (strcmp(name, "--header") == 0) {
@@ -413,7 +450,8 @@ static void parse_options(int argc, char **argv, struct options *out)
             die(name);
         }
     }
-    if (out->path == NULL || argc % 2 == 0) {
+    if (out->path == NULL || argc % 2 == 0 ||
+        (out->vectors.path != NULL && out->vectors.dim == 0)) {
         (void)fprintf(stderr, "usage: load --path /collections/... [--bodies FILE] [--port 6333] "
                               "[--method POST]\n    [--connections 8] [--duration 10] [--warmup 1] "
                               "[--requests N] [--pid PID] [--save FILE]\n    [--header LINE] "
