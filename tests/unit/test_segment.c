@@ -1,16 +1,20 @@
 /* Parts of a segment: the id map against a plain array, and what filters matched while points
  * change beneath. */
+#include "index/kernel/kernel.h"
 #include "index/segment/id_map.h"
 #include "index/segment/match_cache.h"
 #include "index/segment/segment.h"
 #include "storage/base/file.h"
 #include "storage/base/mem.h"
 #include "storage/base/random.h"
+#include "storage/kv/keys.h"
 #include "tests/lib/commands.h"
 #include "tests/lib/unit.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { IDS = 500, STEPS = 20000, POINTS = 400 };
 static const uint64_t SEED = 20261125;
@@ -185,12 +189,120 @@ static void test_matches_follow_changes(void **state)
     assert_int_equal(file_remove_tree(path, NULL), STATUS_OK);
 }
 
+enum { DIM = 8, ROWS = 200, REPLACED = 50 };
+
+struct building {
+    struct segment *segment;
+    atomic_bool cancelled;
+    enum status status;
+};
+
+static void *build(void *arg)
+{
+    struct building *building = arg;
+    building->status = segment_build(building->segment, &building->cancelled, NULL);
+    return NULL;
+}
+
+static void put_rows(struct world *world, size_t count)
+{
+    for (uint64_t id = 0; id < count; id++) {
+        float vector[DIM] = {(float)id, (float)world->version};
+        struct slice bytes = slice_of(vector, sizeof(vector));
+        assert_int_equal(segment_put(world->segment, world->batch, world->version + 1,
+                                     point_id_number(id), &bytes, slice_of("", 0), NULL),
+                         STATUS_OK);
+    }
+}
+
+static size_t count_rows(struct world *world)
+{
+    struct key from = key_vector_begin(1, 0);
+    struct key to = key_vector_end(1, 0);
+    struct kv_cursor *cursor =
+        kv_cursor_open(world->kv, KV_VECTORS, key_slice(&from), key_slice(&to));
+    size_t count = 0;
+    for (; kv_cursor_valid(cursor); kv_cursor_next(cursor)) {
+        count++;
+    }
+    kv_cursor_close(cursor);
+    return count;
+}
+
+static struct schema *vectors_schema(void)
+{
+    Qdrant__VectorParams params = QDRANT__VECTOR_PARAMS__INIT;
+    params.size = DIM;
+    params.distance = QDRANT__DISTANCE__Euclid;
+    Qdrant__VectorsConfig vectors = QDRANT__VECTORS_CONFIG__INIT;
+    vectors.config_case = QDRANT__VECTORS_CONFIG__CONFIG_PARAMS;
+    vectors.params = &params;
+    Qdrant__HnswConfigDiff hnsw = QDRANT__HNSW_CONFIG_DIFF__INIT;
+    hnsw._m_case = QDRANT__HNSW_CONFIG_DIFF___M_M;
+    hnsw.m = 8;
+    hnsw._ef_construct_case = QDRANT__HNSW_CONFIG_DIFF___EF_CONSTRUCT_EF_CONSTRUCT;
+    hnsw.ef_construct = 32;
+    Qdrant__OptimizersConfigDiff optimizers = QDRANT__OPTIMIZERS_CONFIG_DIFF__INIT;
+    optimizers._indexing_threshold_case =
+        QDRANT__OPTIMIZERS_CONFIG_DIFF___INDEXING_THRESHOLD_INDEXING_THRESHOLD;
+    optimizers.indexing_threshold = 1;
+    Qdrant__CreateCollection config;
+    qdrant__create_collection__init(&config);
+    config.vectors_config = &vectors;
+    config.hnsw_config = &hnsw;
+    config.optimizers_config = &optimizers;
+    struct schema *schema = NULL;
+    assert_int_equal(schema_create(&config, &schema, NULL), STATUS_OK);
+    return schema;
+}
+
+/* A graph that is built while a command runs leaves the rows that the command made dead in storage
+ * until it is committed: a crash before that finds them all. */
+static void test_dead_rows_wait_for_the_commit(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/sagitta-segment-XXXXXX";
+    struct world world = {.batch = kv_batch_create()};
+    kernel_init();
+    assert_non_null(mkdtemp(path));
+    struct kv_options kv = {.path = path, .cache_bytes = 1 << 20, .write_buffer_bytes = 1 << 20};
+    assert_int_equal(kv_open(&kv, &world.kv, NULL), STATUS_OK);
+    struct schema *schema = vectors_schema();
+    struct segment_options options = {
+        .kv = world.kv, .collection = 1, .index_path = path, .schema = schema, .build_threads = 1};
+    assert_int_equal(segment_open(&options, &world.segment, NULL), STATUS_OK);
+    put_rows(&world, ROWS);
+    commit(&world);
+    put_rows(&world, REPLACED); /* not committed yet */
+    struct building building = {.segment = world.segment};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, build, &building), 0);
+    struct segment_stats stats = {0};
+    for (int i = 0; i < 1000 && stats.indexed_vectors < ROWS; i++) {
+        usleep(1000);
+        segment_stats(world.segment, &stats);
+    }
+    assert_int_equal(stats.indexed_vectors, ROWS);
+    usleep(50000);
+    assert_int_equal(count_rows(&world), ROWS);
+    commit(&world);
+    pthread_join(thread, NULL);
+    assert_int_equal(building.status, STATUS_OK);
+    assert_int_equal(count_rows(&world), ROWS);
+    segment_close(world.segment);
+    schema_unref(schema);
+    kv_batch_destroy(world.batch);
+    kv_close(world.kv);
+    assert_int_equal(file_remove_tree(path, NULL), STATUS_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_id_map),
         cmocka_unit_test(test_match_cache),
         cmocka_unit_test(test_matches_follow_changes),
+        cmocka_unit_test(test_dead_rows_wait_for_the_commit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
