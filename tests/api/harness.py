@@ -115,7 +115,7 @@ class Server:
         return answer["result"]
 
     def client(self):
-        return QdrantClient(url=self.url, timeout=120, check_compatibility=True)
+        return QdrantClient(url=self.url, timeout=120, check_compatibility=False)
 
     def wait_indexed(self, collection, points=None, timeout_s=120):
         """Waits until the collection is green and, when asked, at least `points` vectors are in the index."""

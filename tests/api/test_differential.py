@@ -13,6 +13,7 @@ import pytest
 from harness import client, server  # noqa: F401 (fixtures)
 from qdrant_client import QdrantClient, models
 
+pytestmark = pytest.mark.filterwarnings("ignore:Local mode performs exact")
 SEED = int(os.environ.get("SAGITTA_SEED") or random.randrange(1 << 32))
 STEPS = int(os.environ.get("SAGITTA_STEPS", "300"))
 TOLERANCE = 2e-4

@@ -3,9 +3,11 @@ import gzip
 import json
 import socket
 import urllib.request
+import warnings
 
 import pytest
 from harness import Server, client, collection, name, server  # noqa: F401 (fixtures)
+from qdrant_client import QdrantClient
 
 
 def test_root(server):
@@ -14,6 +16,14 @@ def test_root(server):
     answer = json.loads(text)
     assert status == 200 and answer.keys() == {"title", "version", "commit"}
     assert answer["version"].startswith("1.19.") and len(answer["commit"]) == 40
+
+
+def test_client_accepts_the_version(server):
+    """The public client's own check of the version finds nothing to warn of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        QdrantClient._check_compatibility(server.url, {}, None, 30)
+    assert not caught, [str(w.message) for w in caught]
 
 
 def test_health(server):
