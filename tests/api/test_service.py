@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 from harness import Server, client, collection, name, server  # noqa: F401 (fixtures)
-from qdrant_client import QdrantClient
+from qdrant_client.qdrant_remote import QdrantRemote
 
 
 def test_root(server):
@@ -22,7 +22,7 @@ def test_client_accepts_the_version(server):
     """The public client's own check of the version finds nothing to warn of."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        QdrantClient._check_compatibility(server.url, {}, None, 30)
+        QdrantRemote._check_compatibility(server.url, {}, None, 30)
     assert not caught, [str(w.message) for w in caught]
 
 
