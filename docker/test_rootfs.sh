@@ -2,10 +2,11 @@
 # Walks the second stage of docker/Dockerfile without Docker: a fresh Debian 12 in a temporary folder, the packages of the
 # stage, the built server, and then the image's own user, environment, health check and entry point, all read from the
 # Dockerfile. A collection is made, filled and searched; SIGTERM must stop the server cleanly, and a second start must
-# have the data. Needs root, debootstrap (installed if missing), curl and python3.
+# have the data. FIRST_STAGE=1 walks the first stage too, and takes the server from there instead of the one built outside.
+# Needs root, debootstrap (installed if missing), curl and python3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-binary=$(readlink -f "${SAGITTA_BIN:-build/sagitta}")
+binary=$(readlink -m "${SAGITTA_BIN:-build/sagitta}")
 if [ "$(id -u)" -ne 0 ]; then
     echo "test_rootfs.sh: needs root, for debootstrap and chroot" >&2
     exit 2
@@ -23,12 +24,13 @@ finish() {
 }
 trap finish EXIT
 
-# What the last stage of the Dockerfile says after one of its words (USER, ENV, RUN ...), one value a line.
+# What a stage of the Dockerfile (1: build, -1: the last) says after one of its words (USER, ENV, RUN ...), a value a line.
 dockerfile() {
-    python3 - "$1" <<'PYTHON'
+    python3 - "$1" "${2:--1}" <<'PYTHON'
 import json, re, shlex, sys
 text = re.sub(r"\\\n\s*", "", open("docker/Dockerfile").read())
-stage = [line for line in re.split(r"^FROM ", text, flags=re.M)[-1].splitlines() if not line.startswith("#")]
+stages = re.split(r"^FROM ", text, flags=re.M)
+stage = [line for line in stages[int(sys.argv[2])].splitlines() if not line.startswith("#")]
 for line in stage:
     word, _, rest = line.partition(" ")
     if word != sys.argv[1]:
@@ -55,6 +57,22 @@ mount -t proc proc "$root/proc"
 for file in /etc/apt/apt.conf /etc/apt/apt.conf.d/*proxy* /etc/resolv.conf; do
     [ ! -f "$file" ] || cp "$file" "$root$file"
 done
+
+if [ "${FIRST_STAGE:-0}" = 1 ]; then
+    echo "== COPY and RUN of the Dockerfile's first stage"
+    while read -r -a part; do
+        mkdir -p "$root/src/${part[-1]}"
+        if [ -d "${part[0]}" ]; then
+            cp -r "${part[0]}/." "$root/src/${part[-1]}"
+        else
+            cp -p "${part[@]:0:${#part[@]}-1}" "$root/src/${part[-1]}"
+        fi
+    done < <(dockerfile COPY 1)
+    { echo cd /src && dockerfile ARG 1 && dockerfile RUN 1; } >"$root/run.sh"
+    chroot "$root" /bin/sh -e /run.sh >"$root.log" 2>&1 || { tail -20 "$root.log"; exit 1; }
+    mv "$root/sagitta" "$root/built"
+    binary=$root/built
+fi
 
 echo "== COPY and RUN of the Dockerfile's last stage"
 while read -r -a part; do
