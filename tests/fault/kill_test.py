@@ -11,7 +11,8 @@ the catalog (collections come and go, aliases move). At a random moment the serv
   - no point is half in one state: payload and both vectors name the same generation;
   - a request that was not answered is there for all its points or for none; the same for collections and aliases;
   - scroll, count, collection info and point reads agree on what exists;
-  - each point is found by its own vector with the score that it must have, exactly and over the graph.
+  - each point is found by its own vector with the score that it must have, exactly and over the graph (by which a few may
+    need more than the default effort, but none is lost).
 
 Now and then a round is made harder: the server is killed once more while it replays, or stopped properly, or the index
 folder is deleted, or the newest log segment gets a torn tail. At the end: a flipped byte in an older log segment must stop
@@ -283,7 +284,7 @@ class Test:
         self.server = Server(folder / "data", **SETTINGS)
         self.states, self.catalog = {}, ({}, {})
         self.journal = collections.defaultdict(lambda: collections.deque(maxlen=JOURNAL_LINES))
-        self.passed = self.total = self.indexed_rounds = self.segments_seen = 0
+        self.passed = self.total = self.indexed_rounds = self.missed = 0
 
     def create(self):
         self.server.start()
@@ -304,7 +305,6 @@ class Test:
         for thread in [*points, catalog]:
             thread.start()
         time.sleep(seconds)
-        self.segments_seen += len(self.segments())
         end()
         for thread in [*points, catalog]:
             thread.join()
@@ -360,19 +360,30 @@ class Test:
         assert counted == sum(i % RESIDUES == residue for i in points)
 
     def check_search(self, name, points, using, exact):
-        """Each point is the first that its own vector finds, with the score that it must have."""
-        ids = sorted(points)
+        """Each point is the first that its own vector finds, with the score that it must have. A graph may miss one now
+        and then with the default effort (`missed` counts them), but none is lost: a larger effort finds it."""
+        wrong = self.wrong_answers(name, points, sorted(points), using, {"exact": exact})
+        if wrong and not exact and len(wrong) <= 1 + len(points) // 1000:
+            self.missed += len(wrong)
+            wrong = self.wrong_answers(name, points, sorted(wrong), using, {"hnsw_ef": 1000})
+        for identifier, hits in wrong.items():
+            raise Failed(identifier, f"in {name}: not found by its own vector {using}, exact={exact}, one of {len(wrong)}: {hits}")
+
+    def wrong_answers(self, name, points, ids, using, params):
+        """Those of the ids that are not the first hit of their own vector, and the hits."""
+        wrong = {}
         for at in range(0, len(ids), SEARCH_BATCH):
             part = ids[at:at + SEARCH_BATCH]
             own = [points[i]["vector"][using] if using else points[i]["vector"] for i in part]
             answers = self.server.call("POST", f"/collections/{name}/points/query/batch", {"searches": [
-                {"query": v, **({"using": using} if using else {}), "limit": 3, "params": {"exact": exact}} for v in own]})
+                {"query": v, **({"using": using} if using else {}), "limit": 3, "params": params} for v in own]})
             for identifier, answer in zip(part, answers):
                 hits = answer["points"]
                 if len(hits) != min(3, len(points)) or not {h["id"] for h in hits} <= points.keys():
-                    raise Failed(identifier, f"in {name}: search over {using}, exact={exact}, gives {hits}")
+                    raise Failed(identifier, f"in {name}: search over {using}, {params}, gives {hits}")
                 if hits[0]["id"] != identifier or abs(hits[0]["score"] - (using == "b")) > 1e-3:
-                    raise Failed(identifier, f"in {name}: not found by its own vector {using}, exact={exact}: {hits}")
+                    wrong[identifier] = hits
+        return wrong
 
     def check_catalog(self):
         names = {c["name"] for c in self.server.call("GET", "/collections")["collections"]} - {COLLECTION}
@@ -508,6 +519,7 @@ def main():
         for number in range(rounds):
             test.round(number)
         test.damage()
+        print(f"{test.total} writes were acknowledged; {test.missed} points were found with a larger effort only", flush=True)
         assert test.total > rounds, f"only {test.total} writes were acknowledged"
         assert rounds < 10 or test.indexed_rounds > rounds / 4, f"a graph was there in only {test.indexed_rounds} rounds"
     except AssertionError as fault:
