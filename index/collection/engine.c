@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { PATH_BYTES_MAX = 4096 };
+enum { PATH_BYTES_MAX = 4096, DISK_FREE_BYTES_MIN = 4 << 20 };
 
 /* Up to where everything had been applied at the last checkpoint; commands after it are replayed
  * and skipped one by one where a collection has them already. */
@@ -65,7 +65,8 @@ enum status engine_open(const struct engine_options *options, struct engine **ou
     engine->aliases = hashmap_create();
     struct kv_options kv = {.path = kv_path,
                             .cache_bytes = options->cache_bytes,
-                            .write_buffer_bytes = options->write_buffer_bytes};
+                            .write_buffer_bytes = options->write_buffer_bytes,
+                            .free_bytes_min = DISK_FREE_BYTES_MIN};
     status = kv_open(&kv, &engine->kv, err);
     if (status == STATUS_OK) {
         status = load_replay_from(engine, err);

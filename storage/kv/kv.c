@@ -14,7 +14,10 @@
 #include "storage/kv/keys.h"
 #include "storage/kv/kv_int.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
 enum { GET_MANY_CHUNK = 128 };
 
@@ -102,10 +105,28 @@ static enum status check_format(struct kv *kv, const char *path, struct error *e
     return status;
 }
 
+static enum status check_room(const struct kv_options *options, struct error *err)
+{
+    struct statvfs disk;
+    if (statvfs(options->path, &disk) != 0)
+        return error_set(err, STATUS_IO, "%s: cannot tell the room on the disk: %s", options->path,
+                         strerror(errno));
+    uint64_t room;
+    if (!__builtin_mul_overflow((uint64_t)disk.f_bavail, (uint64_t)disk.f_frsize, &room) &&
+        room < options->free_bytes_min)
+        return error_set(err, STATUS_NO_SPACE,
+                         "%s: %" PRIu64 " bytes are free on the disk; opening the store needs "
+                         "%" PRIu64,
+                         options->path, room, options->free_bytes_min);
+    return STATUS_OK;
+}
+
 enum status kv_open(const struct kv_options *options, struct kv **out, struct error *err)
 {
     const struct file_system *fs = file_system_real();
     enum status status = fs->make_dirs(fs, options->path, err);
+    if (!status)
+        status = check_room(options, err);
     if (status)
         return status;
     struct kv *kv = mem_zalloc(sizeof(*kv));

@@ -21,6 +21,9 @@ struct kv_options {
     const char *path;            /* folder, made when missing */
     uint64_t cache_bytes;        /* block cache */
     uint64_t write_buffer_bytes; /* per space */
+    /* With less room on the disk the open is refused: NO_SPACE. RocksDB ends the process when it
+     * cannot write while it opens. */
+    uint64_t free_bytes_min;
 };
 enum status kv_open(const struct kv_options *options, struct kv **out, struct error *err);
 void kv_close(struct kv *kv); /* does not flush: unflushed writes are in the log */

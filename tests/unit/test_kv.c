@@ -368,6 +368,22 @@ static void test_format_missing(void **state)
     refuses("missing");
 }
 
+/* Proves that an open with too little room on the disk is refused with numbers. */
+static void test_no_room(void **state)
+{
+    (void)state;
+    struct kv_options options = options_at(folder);
+    options.free_bytes_min = UINT64_MAX;
+    struct kv *kv = NULL;
+    struct error err;
+    assert_int_equal(kv_open(&options, &kv, &err), STATUS_NO_SPACE);
+    assert_non_null(strstr(err.message, "bytes are free"));
+    assert_null(kv);
+    options.free_bytes_min = 1;
+    assert_int_equal(kv_open(&options, &kv, &err), STATUS_OK);
+    kv_close(kv);
+}
+
 /* Proves that a second open says that the store is in use. */
 static void test_locked(void **state)
 {
@@ -452,7 +468,7 @@ int main(void)
         TEST(test_model),        TEST(test_atomic),         TEST(test_cursor),
         TEST(test_get),          TEST(test_batch),          TEST(test_checkpoint),
         TEST(test_format_newer), TEST(test_format_damaged), TEST(test_format_missing),
-        TEST(test_locked),       TEST(test_damage),
+        TEST(test_locked),       TEST(test_damage),         TEST(test_no_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
