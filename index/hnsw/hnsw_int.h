@@ -24,7 +24,7 @@ enum {
     M_MAX = 512,
     EF_CONSTRUCT_MIN = 4,
     EF_CONSTRUCT_MAX = 1 << 16,
-    EF_DEFAULT = 128,
+    EF_DEFAULT = 160,        /* recall@10 above 0.95 on the word vectors of the demo */
     OFFSETS_MAX = INT32_MAX, /* the pool keeps a mark in the top bit of an id */
     HNSW_FORMAT_VERSION = 1,
 };
