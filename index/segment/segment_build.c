@@ -223,6 +223,11 @@ static enum status rebuild(struct segment *segment, uint32_t number, const atomi
         slot_set_index(slot, ref);
     }
     slot_unpin(ref);
+    /* An older image may hold points whose rows are about to go: after a crash its graph would walk
+     * over nothing. */
+    if (status == STATUS_OK) {
+        status = segment_image_save(segment, number, err);
+    }
     if (status == STATUS_OK) {
         status = remove_dead_rows(segment, number, &dead, begun, cancelled, err);
     }

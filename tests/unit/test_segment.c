@@ -296,6 +296,97 @@ static void test_dead_rows_wait_for_the_commit(void **state)
     assert_int_equal(file_remove_tree(path, NULL), STATUS_OK);
 }
 
+static void random_vector(uint64_t seed, float out[DIM])
+{
+    struct random random;
+    random_init(&random, seed);
+    for (int i = 0; i < DIM; i++) {
+        out[i] = (float)random_double(&random);
+    }
+}
+
+static size_t count_lost(struct segment *segment, uint64_t ids)
+{
+    size_t lost = 0;
+    for (uint64_t id = 0; id < ids; id++) {
+        float query[DIM];
+        struct scored item = {0};
+        size_t count = 0;
+        point_offset offset = 0;
+        if (!segment_locate(segment, point_id_number(id), &offset)) {
+            continue;
+        }
+        random_vector(id, query);
+        struct segment_search search = {.query = query, .limit = 1, .ef = 32};
+        assert_int_equal(segment_search(segment, &search, &item, &count, NULL), STATUS_OK);
+        lost += count != 1 || item.point != offset;
+    }
+    return lost;
+}
+
+/* A crash right after a graph was built anew: the image on disk and the rows in storage belong
+ * together, every point is found. */
+static void test_image_belongs_to_rows(void **state)
+{
+    (void)state;
+    enum { POINTS_MANY = 2000 };
+    char path[] = "/tmp/sagitta-segment-XXXXXX";
+    char live[64];
+    char copy[64];
+    struct world world = {.batch = kv_batch_create()};
+    atomic_bool cancelled = false;
+    kernel_init();
+    assert_non_null(mkdtemp(path));
+    (void)snprintf(live, sizeof(live), "%s/live", path);
+    (void)snprintf(copy, sizeof(copy), "%s/copy", path);
+    struct kv_options kv = {.path = live, .cache_bytes = 1 << 20, .write_buffer_bytes = 1 << 20};
+    assert_int_equal(kv_open(&kv, &world.kv, NULL), STATUS_OK);
+    struct schema *schema = vectors_schema();
+    schema->deleted_threshold = 0.2;
+    struct segment_options options = {
+        .kv = world.kv, .collection = 1, .index_path = path, .schema = schema, .build_threads = 1};
+    assert_int_equal(segment_open(&options, &world.segment, NULL), STATUS_OK);
+    for (uint64_t id = 0; id < POINTS_MANY; id++) {
+        float vector[DIM];
+        random_vector(id, vector);
+        struct slice bytes = slice_of(vector, sizeof(vector));
+        assert_int_equal(segment_put(world.segment, world.batch, 1, point_id_number(id), &bytes,
+                                     slice_of("", 0), NULL),
+                         STATUS_OK);
+    }
+    commit(&world);
+    while (segment_build_due(world.segment)) {
+        assert_int_equal(segment_build(world.segment, &cancelled, NULL), STATUS_OK);
+    }
+    for (point_offset offset = 0; offset < POINTS_MANY; offset += offset % 5 == 3 ? 2 : 1) {
+        segment_delete(world.segment, world.batch, 2, offset);
+    }
+    commit(&world);
+    assert_true(segment_build_due(world.segment));
+    assert_int_equal(segment_build(world.segment, &cancelled, NULL), STATUS_OK);
+    assert_int_equal(count_rows(&world), segment_points_count(world.segment));
+    assert_int_equal(kv_checkpoint(world.kv, copy, NULL), STATUS_OK);
+    struct kv_options kv_copy = {
+        .path = copy, .cache_bytes = 1 << 20, .write_buffer_bytes = 1 << 20};
+    struct segment *reopened = NULL;
+    struct segment_options again = options;
+    again.next_offset = POINTS_MANY;
+    assert_int_equal(kv_open(&kv_copy, &again.kv, NULL), STATUS_OK);
+    assert_int_equal(segment_open(&again, &reopened, NULL), STATUS_OK);
+    struct segment_stats stats;
+    segment_stats(reopened, &stats);
+    assert_int_equal(stats.indexed_vectors, stats.points);
+    assert_true(stats.points > 300);
+    assert_int_equal(count_lost(reopened, POINTS_MANY), 0);
+    segment_close(reopened);
+    kv_close(again.kv);
+    segment_close(world.segment);
+    schema_unref(schema);
+    kv_batch_destroy(world.batch);
+    kv_close(world.kv);
+    assert_int_equal(file_remove_tree(path, NULL), STATUS_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +394,7 @@ int main(void)
         cmocka_unit_test(test_match_cache),
         cmocka_unit_test(test_matches_follow_changes),
         cmocka_unit_test(test_dead_rows_wait_for_the_commit),
+        cmocka_unit_test(test_image_belongs_to_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
