@@ -1,6 +1,7 @@
 /* Commands on points. Operations of one command run one after the other and see each other's
- * effects; one that fails (a point that does not exist) changes nothing itself and ends the
- * command, what came before it stays. */
+ * effects. An operation that names a point which does not exist changes the others it names, then
+ * ends the command with an error; what came before it stays. So does the contract, and a client
+ * that does not wait for the answer loses nothing of what could be done. */
 #include "index/apply.h"
 #include "index/payload/edit.h"
 #include "storage/base/assert.h"
@@ -14,6 +15,8 @@ struct work {
     struct segment *segment;
     const struct schema *schema;
     struct arena *scratch; /* reset for each point */
+    bool has_missing;      /* the operation names a point that does not exist */
+    struct point_id missing;
 };
 
 static enum status read_key(const Sagitta__PointKey *key, struct point_id *out, struct error *err)
@@ -44,10 +47,18 @@ static enum status compile(struct work *work, const Qdrant__Filter *wire, struct
     return filter_compile(wire, NULL, work->apply->arena, out, &work->apply->out->error);
 }
 
-/* Offsets of the points selected, in order. Ids that do not exist: skipped, or an error that names
- * the first. */
+/* Notes the first; the operation fails with it when it has done the rest. */
+static void note_missing(struct work *work, struct point_id id)
+{
+    if (!work->has_missing) {
+        work->has_missing = true;
+        work->missing = id;
+    }
+}
+
+/* Offsets of the points selected, in order. Ids that do not exist are left out and noted. */
 static enum status select_points(struct work *work, const Sagitta__Selection *selection,
-                                 bool skip_missing, point_offset **out, size_t *count)
+                                 point_offset **out, size_t *count)
 {
     struct error *err = &work->apply->out->error;
     struct bitmap matches;
@@ -72,8 +83,8 @@ static enum status select_points(struct work *work, const Sagitta__Selection *se
         status = read_key(selection->ids[i], &id, err);
         if (status == STATUS_OK && segment_locate(work->segment, id, &offsets[found])) {
             found++;
-        } else if (status == STATUS_OK && !skip_missing) {
-            status = not_found(id, err);
+        } else if (status == STATUS_OK) {
+            note_missing(work, id);
         }
     }
     bitmap_deinit(&matches);
@@ -141,13 +152,14 @@ static enum status apply_delete(struct work *work, const Sagitta__Selection *sel
 {
     point_offset *offsets = NULL;
     size_t count = 0;
-    enum status status = select_points(work, selection, true, &offsets, &count);
+    enum status status = select_points(work, selection, &offsets, &count);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         if (segment_current(work->segment, offsets[i])) { /* an id may be listed twice */
             segment_delete(work->segment, work->apply->batch, work->apply->index, offsets[i]);
             work->apply->out->changed++;
         }
     }
+    work->has_missing = false; /* gone already: that is what was asked for */
     return status;
 }
 
@@ -195,7 +207,7 @@ static enum status change_payloads(struct work *work, const Sagitta__Selection *
 {
     point_offset *offsets = NULL;
     size_t count = 0;
-    enum status status = select_points(work, selection, false, &offsets, &count);
+    enum status status = select_points(work, selection, &offsets, &count);
     struct buffer payload;
     buffer_init(&payload, 0);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
@@ -268,21 +280,18 @@ static enum status update_one(struct work *work, const Sagitta__StoredPoint *poi
 
 static enum status apply_update_vectors(struct work *work, const Sagitta__UpdateVectors *command)
 {
-    struct error *err = &work->apply->out->error;
     struct filter *filter = NULL;
     enum status status = compile(work, command->update_filter, &filter);
-    point_offset offset = 0;
-    struct point_id id;
     for (size_t i = 0; i < command->n_points && status == STATUS_OK; i++) {
-        status = read_key(command->points[i]->id, &id, err);
-        if (status == STATUS_OK && !segment_locate(work->segment, id, &offset)) {
-            status = not_found(id, err);
+        point_offset offset = 0;
+        struct point_id id;
+        status = read_key(command->points[i]->id, &id, &work->apply->out->error);
+        if (status != STATUS_OK) {
+            break;
         }
-    }
-    for (size_t i = 0; i < command->n_points && status == STATUS_OK; i++) {
-        status = read_key(command->points[i]->id, &id, err);
-        if (status == STATUS_OK && segment_locate(work->segment, id, &offset) &&
-            segment_check_pending(work->segment, filter, offset, work->scratch)) {
+        if (!segment_locate(work->segment, id, &offset)) {
+            note_missing(work, id);
+        } else if (segment_check_pending(work->segment, filter, offset, work->scratch)) {
             status = update_one(work, command->points[i], offset);
         }
         arena_reset(work->scratch);
@@ -300,7 +309,7 @@ static enum status apply_delete_vectors(struct work *work, const Sagitta__Delete
     }
     point_offset *offsets = NULL;
     size_t count = 0;
-    enum status status = select_points(work, command->points, false, &offsets, &count);
+    enum status status = select_points(work, command->points, &offsets, &count);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         segment_delete_vectors(work->segment, work->apply->batch, work->apply->index, offsets[i],
                                command->slots, command->n_slots);
@@ -346,6 +355,9 @@ enum status apply_write_points(struct apply *apply, struct collection *collectio
     enum status status = STATUS_OK;
     for (size_t i = 0; i < command->n_operations && status == STATUS_OK; i++) {
         status = apply_operation(&work, command->operations[i]);
+        if (status == STATUS_OK && work.has_missing) {
+            status = not_found(work.missing, &apply->out->error);
+        }
         if (status != STATUS_OK && command->n_operations > 1) {
             status = error_wrap(&apply->out->error, "operation %zu", i);
         }

@@ -186,7 +186,9 @@ enum status segment_put(struct segment *segment, struct kv_batch *batch, uint64_
     point_offset offset = segment_next_offset(segment);
     begin(segment, version);
     if (offset == UINT32_MAX - 1) {
-        return error_set(err, STATUS_NO_SPACE, "collection has used all %u places", UINT32_MAX);
+        return error_set(err, STATUS_BAD_REQUEST,
+                         "the collection has used all its %u places: move its points to a new one",
+                         UINT32_MAX);
     }
     enum status status = segment_grow(segment, offset + 1, err);
     if (status != STATUS_OK) {

@@ -187,6 +187,28 @@ static void test_batch_sees_itself(void **state)
     assert_payload(f, 4, "{\"k\":\"last\"}");
 }
 
+/* An operation that names a missing point changes the others it names, says which is missing, and
+ * ends the command. */
+static void test_missing_points(void **state)
+{
+    struct fixture *f = *state;
+    apply(f, command_create(f->arena, "c", DIM, 0));
+    put(f, 1, 1, "");
+    struct Sagitta__PointsOperation *set = operation_set_payload(f->arena, 77, "{\"a\":1}");
+    struct Sagitta__PointsOperation *one = operation_set_payload(f->arena, 1, "{\"a\":1}");
+    Sagitta__PointKey *both[] = {set->set_payload->points->ids[0],
+                                 one->set_payload->points->ids[0]};
+    set->set_payload->points->ids = both;
+    set->set_payload->points->n_ids = 2;
+    struct Sagitta__PointsOperation *operations[] = {set, operation_delete(f->arena, 1)};
+    struct fsm_result result = apply(f, command_points(f->arena, 1, operations, 2));
+    assert_int_equal(result.code, STATUS_NOT_FOUND);
+    assert_string_equal(result.error.message, "operation 0: No point with id 77 found");
+    assert_int_equal(result.changed, 1);
+    assert_payload(f, 1, "{\"a\":1}");
+    assert_int_equal(apply_one(f, operation_delete(f->arena, 77)).code, STATUS_OK);
+}
+
 /* After a clean close all is there; commands at or below what was applied are skipped. */
 static void test_reopen(void **state)
 {
@@ -326,6 +348,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_catalog, setup, teardown),
         cmocka_unit_test_setup_teardown(test_points, setup, teardown),
         cmocka_unit_test_setup_teardown(test_batch_sees_itself, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_missing_points, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reopen, setup, teardown),
         cmocka_unit_test_setup_teardown(test_graph, setup, teardown),
         cmocka_unit_test_setup_teardown(test_concurrent, setup, teardown),
