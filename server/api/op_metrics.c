@@ -207,6 +207,8 @@ static void add_log(const struct server_info *info, struct buffer *out)
     single(out, "sagitta_log_bytes_total", "counter", "bytes appended", stats.bytes);
     single(out, "sagitta_log_segments", "gauge", "segment files", stats.segments);
     single(out, "sagitta_log_disk_bytes", "gauge", "disk space of the log", stats.disk_bytes);
+    single(out, "sagitta_log_failed", "gauge", "1: writes are refused until a restart",
+           log_failed(info->log));
     single(out, "sagitta_log_last_index", "gauge", "newest command in the log",
            log_last_index(info->log));
     family(out, "sagitta_log_sync_seconds_total", "counter", "time spent syncing");

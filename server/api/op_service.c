@@ -2,6 +2,7 @@
 #include "server/api/api.h"
 #include "server/api/ops.h"
 #include "server/watch/info.h"
+#include "storage/log/log.h"
 
 static enum status text(struct call *call, const char *words, Sagitta__TextReply *reply)
 {
@@ -46,6 +47,10 @@ enum status run_readyz(struct call *call, const void *input, void *output)
     (void)input;
     Sagitta__TextReply *reply = output;
     bool ready = atomic_load_explicit(&call->info->ready, memory_order_acquire);
+    if (call->info->log && log_failed(call->info->log)) {
+        reply->http_status = 503;
+        return text(call, "the write-ahead log has stopped: restart the server", reply);
+    }
     reply->http_status = ready ? 200 : 503;
     return text(call, ready ? "all shards are ready" : "some shards are not ready", reply);
 }

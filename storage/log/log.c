@@ -220,3 +220,8 @@ void log_stats(const struct log *log, struct log_stats *out)
         out->disk_bytes += l->segments[i].bytes;
     pthread_mutex_unlock(&l->segments_lock);
 }
+
+bool log_failed(const struct log *log)
+{
+    return atomic_load(&log->failed);
+}

@@ -65,3 +65,5 @@ struct log_stats {
     uint64_t segments, disk_bytes;
 };
 void log_stats(const struct log *log, struct log_stats *out);
+/* A write or sync failed: all appends are refused until a restart. Never waits for the disk. */
+bool log_failed(const struct log *log);

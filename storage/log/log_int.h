@@ -36,7 +36,7 @@ struct log {
     struct file *file; /* the newest segment */
     uint64_t file_bytes, salt;
     struct buffer gathered;
-    bool failed; /* a write or sync failed: nothing more is written */
+    atomic_bool failed; /* a write or sync failed: nothing more is written; read by anyone */
     struct error failure;
 };
 

@@ -122,7 +122,7 @@ static void finish(struct log *log, struct log_append *list, const struct log_ap
 
 static void fail(struct log *log, const struct error *cause)
 {
-    log->failed = true;
+    atomic_store(&log->failed, true);
     error_set(&log->failure, STATUS_IO,
               "the write-ahead log stopped, the server must be restarted: %s", cause->message);
     log_error("storage/log", "%s", log->failure.message);

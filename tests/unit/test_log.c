@@ -323,6 +323,7 @@ static void test_disk_fails(void **state)
             assert_int_equal(fault_fs_failures(fault), failed ? 1 : 0);
             fault_fs_fail(fault, CALLS[c], 0, kind, false);
             assert_int_equal(log_last_index(log), durable);
+            assert_int_equal(log_failed(log), failed);
             check_range(log, 1, durable);
             log_close(log);
             log = open_with(&options);
