@@ -11,7 +11,8 @@
  *                'C' collection:4                collection configuration; the caller's bytes
  *                'N'                             catalog: names, aliases; the caller's bytes
  *   KV_IDS       collection:4 id:9 or 17         offset, u32 little-endian
- *   KV_POINTS    collection:4 offset:4           version, u64 little-endian, then the id key
+ *   KV_POINTS    collection:4 offset:4           the point's row, segment_write.c of index/segment
+ *                                                has it byte by byte; empty: a tombstone
  *   KV_PAYLOAD   collection:4 offset:4           payload, JSON text
  *   KV_VECTORS   collection:4 slot:2 offset:4    the vector as stored, one row
  *
