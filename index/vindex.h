@@ -1,6 +1,7 @@
 /* What a vector index is. One const table per kind, each in its folder; kinds.def lists them. An
  * index knows offsets and vectors: no ids, payload, JSON or storage. */
 #pragma once
+#include "index/quant/quantizer.h"
 #include "index/topk.h"
 #include "index/vectors.h"
 #include "storage/base/buffer.h"
@@ -22,6 +23,12 @@ struct search_args {
         *accept; /* NULL: all present points. The caller's accept covers deleted points. */
     const atomic_bool *cancelled; /* NULL: never; looked at every few hundred distances */
     point_offset count;           /* only points below this */
+    enum codes_use {
+        CODES_RESCORED, /* look at codes, answer with exact distances of the stored rows */
+        CODES_ONLY,     /* answer with the distances estimated from codes */
+        CODES_IGNORED,  /* look at stored rows only, as far as the kind can */
+    } codes;
+    double oversampling; /* candidates to rescore for each result wanted; 0: the kind's default */
 };
 struct build_job {
     uint32_t threads;
@@ -35,6 +42,8 @@ struct build_job {
 struct vindex_params { /* what any kind may need; each takes its own */
     uint32_t m, ef_construct;
     uint64_t seed;
+    struct quant_params quant; /* codes that searches walk over; QUANT_NONE: the stored rows */
+    bool cold;                 /* stored rows are likely to be on disk: touch few, ask early */
 };
 struct vindex {
     const struct vindex_kind *kind;
@@ -44,12 +53,17 @@ struct vindex_kind {
     uint32_t format_version;
     /* Makes an empty index over `vectors` (borrowed for life), or, with an image, one as saved:
      * CORRUPT when the image is damaged, of another version or of other parameters; the caller then
-     * builds anew. */
+     * builds anew. The image is a private writable mapping, page aligned, that outlives the index:
+     * it may be used in place. */
     enum status (*open)(const struct vectors *vectors, const struct vindex_params *params,
                         struct slice image, struct vindex **out, struct error *err);
     /* Links the present, not skipped points from vindex `linked` up to job->until, beside searches;
      * one build at a time. CANCELLED leaves a valid, shorter index. */
     enum status (*build)(struct vindex *index, struct build_job *job, struct error *err);
+    /* Takes the points that job->skip tells (deleted ones) out of the index in place, beside
+     * searches, so that recall and speed do not suffer from them; not beside build. Afterwards
+     * their stored rows are not needed any more. NULL: the index must be built anew instead. */
+    enum status (*vacuum)(struct vindex *index, struct build_job *job, struct error *err);
     /* Points below this are found by search; those above must be scanned by the caller. */
     point_offset (*linked)(const struct vindex *index);
     /* Pushes the nearest accepted points into `out` (limit >= args->limit). Thread-safe against
