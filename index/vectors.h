@@ -14,6 +14,12 @@ typedef uint32_t point_offset; /* position inside one segment; never leaves inde
 
 enum { BLOCKS_MAX = 1 << 16 };
 
+enum placement {                   /* where the bytes should be, as clients ask for it (`memory`) */
+                 PLACEMENT_CACHED, /* mapped; the system keeps in memory what is used */
+                 PLACEMENT_COLD,   /* mapped, not kept */
+                 PLACEMENT_PINNED, /* in memory from the start */
+};
+
 /* Rows of equal size in blocks of 2^shift rows. One writer, any readers. */
 struct blocks {
     size_t stride;
