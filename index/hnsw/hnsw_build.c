@@ -119,7 +119,10 @@ enum status hnsw_build(struct vindex *index, struct build_job *job, struct error
     if (job->until <= atomic_load_explicit(&hnsw->linked, memory_order_relaxed)) {
         return STATUS_OK;
     }
-    enum status status = plan(hnsw, job, err);
+    enum status status = hnsw_codes_prepare(hnsw, job, err);
+    if (status == STATUS_OK) {
+        status = plan(hnsw, job, err);
+    }
     if (status != STATUS_OK) {
         return status;
     }

@@ -309,8 +309,9 @@ static void insert_below(struct hnsw *hnsw, struct scratch *scratch, point_offse
     uint32_t level = level_of(hnsw, point);
     uint32_t top = (uint32_t)(entry >> 32);
     uint32_t shared = level < top ? level : top;
-    struct candidate start = candidate_of(hnsw, row, (point_offset)entry);
-    start = greedy_descend(hnsw, scratch, row, start, top, shared);
+    struct walk_space space = space_of_rows(hnsw, row);
+    struct candidate start = candidate_of(&space, (point_offset)entry);
+    start = greedy_descend(hnsw, scratch, &space, start, top, shared);
     struct choice choice = {
         .centre = row,
         .centre_distance = vectors->kernel->one(row, row, vectors->dim),
@@ -318,7 +319,7 @@ static void insert_below(struct hnsw *hnsw, struct scratch *scratch, point_offse
     };
     for (uint32_t above = shared + 1; above > 0; above--) {
         struct level_walk walk = {
-            .query = row, .level = above - 1, .ef = hnsw->ef_construct, .spread = true};
+            .space = &space, .level = above - 1, .ef = hnsw->ef_construct, .spread = true};
         ASSERT(search_level(hnsw, scratch, &walk, start));
         start = scratch->pool.items[0];
         start.id &= ~POOL_EXPANDED;

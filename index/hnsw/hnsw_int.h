@@ -50,13 +50,18 @@ struct hnsw {
     struct blocks nodes; /* struct node by offset */
     struct blocks rows0; /* level 0 by offset */
     struct blocks upper_rows;
-    uint32_t upper_count;       /* upper rows allotted; the builder's */
-    atomic_uint planned;        /* offsets below have a node and a row */
-    atomic_uint claimed;        /* offsets from here on are not in the graph */
-    atomic_uint linked;         /* offsets below are done */
-    atomic_uint in_graph;       /* nodes linked */
-    _Atomic uint64_t entry;     /* level << 32 | offset, or NO_ENTRY */
-    pthread_mutex_t entry_lock; /* held by the insert that sets `entry` */
+    struct quant_params quant;           /* QUANT_NONE: no codes, ever */
+    struct quantizer *_Atomic quantizer; /* NULL until the first build trained it; then for good */
+    struct blocks codes;                 /* by offset, once there is a quantizer */
+    point_offset coded;                  /* rows below have their codes; the builder's */
+    bool cold;                           /* stored rows are likely to be on disk */
+    uint32_t upper_count;                /* upper rows allotted; the builder's */
+    atomic_uint planned;                 /* offsets below have a node and a row */
+    atomic_uint claimed;                 /* offsets from here on are not in the graph */
+    atomic_uint linked;                  /* offsets below are done */
+    atomic_uint in_graph;                /* nodes linked */
+    _Atomic uint64_t entry;              /* level << 32 | offset, or NO_ENTRY */
+    pthread_mutex_t entry_lock;          /* held by the insert that sets `entry` */
 };
 
 static inline struct node *node_at(const struct hnsw *hnsw, point_offset point)
@@ -99,13 +104,45 @@ uint32_t level_of(const struct hnsw *hnsw, point_offset point);
 enum status upper_rows_allot(struct hnsw *hnsw, point_offset point, struct error *err);
 enum status rows_grow(struct hnsw *hnsw, size_t count, struct error *err);
 
+/* What a walk compares with: the stored rows or their codes. */
+struct walk_space {
+    const struct blocks *rows;   /* stored rows or codes, by offset */
+    const struct kernel *kernel; /* for stored rows */
+    size_t dim;
+    const struct quantizer *quantizer; /* for codes; NULL: stored rows */
+    const void *query;                 /* stored form, or the quantizer's state of it */
+};
+static inline struct walk_space space_of_rows(const struct hnsw *hnsw, const void *query)
+{
+    const struct vectors *vectors = hnsw->vectors;
+    return (struct walk_space){
+        .rows = &vectors->rows, .kernel = vectors->kernel, .dim = vectors->dim, .query = query};
+}
+static inline const void *space_at(const struct walk_space *space, point_offset point)
+{
+    return blocks_at(space->rows, point);
+}
+static inline void space_many(const struct walk_space *space, const void *const *rows, size_t count,
+                              float *out)
+{
+    space->kernel->many(space->query, rows, count, space->dim, out);
+}
+
+/* hnsw_codes.c */
+/* Before the first node is linked: trains the quantizer on a sample of the present rows below
+ * job->until that are not skipped. Then encodes the present rows from `coded` to job->until, with
+ * job->threads. Without quantization nothing is done. Builder only; searches may run. CANCELLED and
+ * TOO_LARGE leave what was encoded. */
+enum status hnsw_codes_prepare(struct hnsw *hnsw, const struct build_job *job, struct error *err);
+
 /* hnsw_search.c */
 /* The steps of Malkov & Yashunin's search, also used by inserts. Greedy walk from `at` on level
  * `from` down to above `to`; returns the nearest node found. */
-struct candidate greedy_descend(const struct hnsw *hnsw, struct scratch *scratch, const void *query,
-                                struct candidate at, uint32_t from, uint32_t to);
+struct candidate greedy_descend(const struct hnsw *hnsw, struct scratch *scratch,
+                                const struct walk_space *space, struct candidate at, uint32_t from,
+                                uint32_t to);
 struct level_walk {
-    const void *query;
+    const struct walk_space *space;
     uint32_t level;
     uint32_t ef;
     bool spread;                  /* for inserts: let only TWINS_IN_POOL copies of one vector in */
@@ -115,7 +152,7 @@ struct level_walk {
  * False: cancelled. scratch is reserved for ef and all planned nodes. */
 bool search_level(const struct hnsw *hnsw, struct scratch *scratch, const struct level_walk *walk,
                   struct candidate start);
-struct candidate candidate_of(const struct hnsw *hnsw, const void *query, point_offset point);
+struct candidate candidate_of(const struct walk_space *space, point_offset point);
 enum status hnsw_search(const struct vindex *index, const struct search_args *args,
                         struct topk *out, struct error *err);
 

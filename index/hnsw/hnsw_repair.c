@@ -42,8 +42,9 @@ static void attach(struct hnsw *hnsw, struct scratch *scratch, point_offset poin
     const void *vector = vectors_at(hnsw->vectors, point);
     /* From the entry and on level 0 alone: the upper levels could lead to a node that was not
      * reached. */
-    struct candidate start = candidate_of(hnsw, vector, (point_offset)entry);
-    struct level_walk walk = {.query = vector, .ef = hnsw->ef_construct};
+    struct walk_space space = space_of_rows(hnsw, vector);
+    struct candidate start = candidate_of(&space, (point_offset)entry);
+    struct level_walk walk = {.space = &space, .ef = hnsw->ef_construct};
     (void)search_level(hnsw, scratch, &walk, start); /* only a cancel flag could end it early */
     point_offset id;
     for (uint32_t i = 0; i < scratch->pool.count; i++) {

@@ -22,17 +22,18 @@ enum {
     OVERSHOOT_MAX = 64, /* nodes past args->count that the unfiltered walk makes room for */
 };
 
-struct candidate candidate_of(const struct hnsw *hnsw, const void *query, point_offset point)
+struct candidate candidate_of(const struct walk_space *space, point_offset point)
 {
-    const struct vectors *vectors = hnsw->vectors;
-    float distance = vectors->kernel->one(query, vectors_at(vectors, point), vectors->dim);
-    return (struct candidate){.distance = distance, .id = point};
+    struct candidate candidate = {.id = point};
+    const void *row = space_at(space, point);
+    space_many(space, &row, 1, &candidate.distance);
+    return candidate;
 }
 
-struct candidate greedy_descend(const struct hnsw *hnsw, struct scratch *scratch, const void *query,
-                                struct candidate at, uint32_t from, uint32_t to)
+struct candidate greedy_descend(const struct hnsw *hnsw, struct scratch *scratch,
+                                const struct walk_space *space, struct candidate at, uint32_t from,
+                                uint32_t to)
 {
-    const struct vectors *vectors = hnsw->vectors;
     for (uint32_t level = from; level > to; level--) {
         point_offset best = at.id;
         do {
@@ -40,9 +41,9 @@ struct candidate greedy_descend(const struct hnsw *hnsw, struct scratch *scratch
             _Atomic uint32_t *row = row_at(hnsw, best, level);
             uint32_t count = 0;
             for (; count < hnsw->m && row_get(row, count, &scratch->ids[count]); count++) {
-                scratch->rows[count] = vectors_at(vectors, scratch->ids[count]);
+                scratch->rows[count] = space_at(space, scratch->ids[count]);
             }
-            vectors->kernel->many(query, scratch->rows, count, vectors->dim, scratch->distances);
+            space_many(space, scratch->rows, count, scratch->distances);
             for (uint32_t i = 0; i < count; i++) {
                 if (scratch->distances[i] < at.distance) {
                     at.distance = scratch->distances[i];
@@ -56,22 +57,20 @@ struct candidate greedy_descend(const struct hnsw *hnsw, struct scratch *scratch
 
 /* Compares the neighbours of a node that the walk has not seen; returns how many, in scratch->ids
  * and ->distances. */
-static inline uint32_t expand(const struct hnsw *hnsw, struct scratch *scratch, const void *query,
-                              point_offset point, uint32_t level)
+static inline uint32_t expand(const struct hnsw *hnsw, struct scratch *scratch,
+                              const struct walk_space *space, point_offset point, uint32_t level)
 {
-    const struct vectors *vectors = hnsw->vectors;
     _Atomic uint32_t *row = row_at(hnsw, point, level);
     uint32_t capacity = row_capacity(hnsw, level);
     uint32_t fresh = 0;
     point_offset neighbour;
     for (uint32_t i = 0; i < capacity && row_get(row, i, &neighbour); i++) {
         if (!visited_test_and_set(&scratch->visited, neighbour)) {
-            const void *vector = vectors_at(vectors, neighbour);
             scratch->ids[fresh] = neighbour;
-            scratch->rows[fresh++] = vector;
+            scratch->rows[fresh++] = space_at(space, neighbour);
         }
     }
-    vectors->kernel->many(query, scratch->rows, fresh, vectors->dim, scratch->distances);
+    space_many(space, scratch->rows, fresh, scratch->distances);
     return fresh;
 }
 
@@ -117,7 +116,7 @@ bool search_level(const struct hnsw *hnsw, struct scratch *scratch, const struct
         if (is_cancelled(walk->cancelled, step)) {
             return false;
         }
-        uint32_t fresh = expand(hnsw, scratch, walk->query, at.id, walk->level);
+        uint32_t fresh = expand(hnsw, scratch, walk->space, at.id, walk->level);
         for (uint32_t i = 0; i < fresh; i++) {
             struct candidate found = {.distance = scratch->distances[i], .id = scratch->ids[i]};
             if (!(found.distance < pool_bound(pool))) {
@@ -141,8 +140,8 @@ static bool may_return(const struct search_args *args, point_offset point)
 }
 
 static enum status search_accepted(const struct hnsw *hnsw, struct scratch *scratch,
-                                   const struct search_args *args, uint32_t ef,
-                                   struct candidate start, struct topk *best, struct error *err)
+                                   const struct search_args *args, const struct walk_space *space,
+                                   uint32_t ef, struct candidate start, struct topk *best)
 {
     struct frontier *frontier = &scratch->frontier;
     frontier->count = 0;
@@ -159,9 +158,9 @@ static enum status search_accepted(const struct hnsw *hnsw, struct scratch *scra
             break;
         }
         if (is_cancelled(args->cancelled, step)) {
-            return error_set(err, STATUS_CANCELLED, "the search was cancelled");
+            return STATUS_CANCELLED;
         }
-        uint32_t fresh = expand(hnsw, scratch, args->query, at.id, 0);
+        uint32_t fresh = expand(hnsw, scratch, space, at.id, 0);
         for (uint32_t i = 0; i < fresh && fits; i++) {
             struct candidate found = {.distance = scratch->distances[i], .id = scratch->ids[i]};
             if (found.distance > topk_bound(best)) {
@@ -174,7 +173,14 @@ static enum status search_accepted(const struct hnsw *hnsw, struct scratch *scra
             }
         }
     }
-    return fits ? STATUS_OK : error_set(err, STATUS_TOO_LARGE, "no memory for a filtered search");
+    return fits ? STATUS_OK : STATUS_TOO_LARGE;
+}
+
+static enum status walk_failed(enum status status, struct error *err)
+{
+    return status == STATUS_CANCELLED
+               ? error_set(err, STATUS_CANCELLED, "the search was cancelled")
+               : error_set(err, STATUS_TOO_LARGE, "no memory for a filtered search");
 }
 
 static uint32_t effort_of(const struct hnsw *hnsw, const struct search_args *args)
@@ -186,8 +192,8 @@ static uint32_t effort_of(const struct hnsw *hnsw, const struct search_args *arg
 }
 
 static enum status search_from(const struct hnsw *hnsw, struct scratch *scratch,
-                               const struct search_args *args, struct candidate start,
-                               struct topk *out, struct error *err)
+                               const struct search_args *args, const struct walk_space *space,
+                               struct candidate start, struct topk *out, struct error *err)
 {
     uint32_t ef = effort_of(hnsw, args);
     uint32_t nodes = atomic_load_explicit(&hnsw->planned, memory_order_acquire);
@@ -204,15 +210,15 @@ static enum status search_from(const struct hnsw *hnsw, struct scratch *scratch,
     }
     if (!plain) {
         struct topk best;
-        status = search_accepted(hnsw, scratch, args, ef, start, &best, err);
+        status = search_accepted(hnsw, scratch, args, space, ef, start, &best);
         for (size_t i = 0; status == STATUS_OK && i < best.count; i++) {
             topk_push(out, best.items[i].distance, best.items[i].point);
         }
-        return status;
+        return status == STATUS_OK ? status : walk_failed(status, err);
     }
-    struct level_walk walk = {.query = args->query, .ef = ef, .cancelled = args->cancelled};
+    struct level_walk walk = {.space = space, .ef = ef, .cancelled = args->cancelled};
     if (!search_level(hnsw, scratch, &walk, start)) {
-        return error_set(err, STATUS_CANCELLED, "the search was cancelled");
+        return walk_failed(STATUS_CANCELLED, err);
     }
     for (uint32_t i = 0; i < scratch->pool.count; i++) {
         struct candidate found = scratch->pool.items[i];
@@ -239,7 +245,8 @@ enum status hnsw_search(const struct vindex *index, const struct search_args *ar
         return STATUS_OK;
     }
     struct scratch *scratch = scratch_of_thread();
-    struct candidate start = candidate_of(hnsw, args->query, (point_offset)entry);
-    start = greedy_descend(hnsw, scratch, args->query, start, (uint32_t)(entry >> 32), 0);
-    return search_from(hnsw, scratch, args, start, out, err);
+    struct walk_space space = space_of_rows(hnsw, args->query);
+    struct candidate start = candidate_of(&space, (point_offset)entry);
+    start = greedy_descend(hnsw, scratch, &space, start, (uint32_t)(entry >> 32), 0);
+    return search_from(hnsw, scratch, args, &space, start, out, err);
 }
