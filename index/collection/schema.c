@@ -3,9 +3,8 @@
  * A schema owns one arena: a deep copy of the configuration (packed and unpacked again into the
  * arena) and the table of vectors made from it. An update merges messages as protocol buffers
  * define it: the packed diff after the packed original. */
-#include "index/collection/schema.h"
-
 #include "index/collection/message.h"
+#include "index/collection/schema_int.h"
 #include "storage/base/assert.h"
 #include "storage/base/mem.h"
 
@@ -18,73 +17,14 @@ struct owned_schema {
     atomic_uint refs;
 };
 
-static const enum distance distances[] = {
-    [QDRANT__DISTANCE__Cosine] = DISTANCE_COSINE,
-    [QDRANT__DISTANCE__Dot] = DISTANCE_DOT,
-    [QDRANT__DISTANCE__Euclid] = DISTANCE_EUCLID,
-    [QDRANT__DISTANCE__Manhattan] = DISTANCE_MANHATTAN,
-};
-
-static enum status parse_element(const Qdrant__VectorParams *params, enum element *out,
-                                 struct error *err)
-{
-    if (params->_datatype_case == 0) {
-        *out = ELEMENT_F32;
-        return STATUS_OK;
-    }
-    switch (params->datatype) {
-    case QDRANT__DATATYPE__Default:
-    case QDRANT__DATATYPE__Float32:
-        *out = ELEMENT_F32;
-        return STATUS_OK;
-    case QDRANT__DATATYPE__Float16:
-        *out = ELEMENT_F16;
-        return STATUS_OK;
-    case QDRANT__DATATYPE__Uint8:
-        *out = ELEMENT_U8;
-        return STATUS_OK;
-    default:
-        return error_set(
-            err, STATUS_BAD_INPUT,
-            "vectors.datatype: only float32, float16 and uint8 are served by this version");
-    }
-}
-
+/* vector_spec.c's, with the next place in the table. */
 static enum status add_vector(struct schema *schema, const char *name,
                               const Qdrant__VectorParams *params, struct error *err)
 {
-    if (params->size < 1 || params->size > VECTOR_DIM_MAX) {
-        return error_set(err, STATUS_BAD_INPUT,
-                         "vectors.size: value %llu invalid, must be from 1 to %d",
-                         (unsigned long long)params->size, VECTOR_DIM_MAX);
-    }
-    if (params->distance < QDRANT__DISTANCE__Cosine ||
-        params->distance > QDRANT__DISTANCE__Manhattan) {
-        return error_set(err, STATUS_BAD_INPUT, "vectors.distance of `%s` is missing or unknown",
-                         name);
-    }
-    if (params->multivector_config) {
-        return error_set(err, STATUS_BAD_INPUT,
-                         "vectors.multivector_config is not served by this version");
-    }
     struct vector_spec *spec = &schema->vectors[schema->vectors_count];
-    enum status status = parse_element(params, &spec->element, err);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    const Qdrant__HnswConfigDiff *base = schema->config->hnsw_config;
-    const Qdrant__HnswConfigDiff *own = params->hnsw_config;
-    spec->name = name;
-    spec->distance = distances[params->distance];
-    spec->dim = (uint32_t)params->size;
-    spec->m = (uint32_t)(own && own->_m_case ? own->m : base->m);
-    spec->ef_construct =
-        (uint32_t)(own && own->_ef_construct_case ? own->ef_construct : base->ef_construct);
-    spec->full_scan_threshold_kb = own && own->_full_scan_threshold_case
-                                       ? own->full_scan_threshold
-                                       : base->full_scan_threshold;
-    schema->vectors_count++;
-    return STATUS_OK;
+    enum status status = vector_spec_read(schema->config, name, params, spec, err);
+    schema->vectors_count += status == STATUS_OK;
+    return status;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -134,23 +74,6 @@ static enum status read_vectors(struct schema *schema, struct arena *arena, stru
     return STATUS_OK;
 }
 
-static bool any_quantization(const struct schema *schema)
-{
-    const Qdrant__VectorsConfig *vectors = schema->config->vectors_config;
-    if (schema->config->quantization_config) {
-        return true;
-    }
-    if (vectors && vectors->config_case == QDRANT__VECTORS_CONFIG__CONFIG_PARAMS) {
-        return vectors->params->quantization_config != NULL;
-    }
-    for (size_t i = 0; vectors && vectors->config_case && i < vectors->params_map->n_map; i++) {
-        if (vectors->params_map->map[i]->value->quantization_config) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static enum status read_warnings(struct schema *schema, struct arena *arena, struct error *err)
 {
     enum { WARNINGS_MAX = 4 };
@@ -159,11 +82,6 @@ static enum status read_warnings(struct schema *schema, struct arena *arena, str
         return error_set(err, STATUS_TOO_LARGE, "configuration is too large");
     }
     const Qdrant__CreateCollection *config = schema->config;
-    if (any_quantization(schema)) {
-        warnings[schema->warnings_count++] =
-            (char *)"quantization_config is stored but not used by this version: vectors are "
-                    "searched unquantized";
-    }
     if (config->strict_mode_config && config->strict_mode_config->_enabled_case &&
         config->strict_mode_config->enabled) {
         warnings[schema->warnings_count++] =
@@ -182,6 +100,10 @@ static enum status read_optimizers(struct schema *schema, struct error *err)
     schema->indexing_threshold_kb = optimizers->indexing_threshold;
     schema->deleted_threshold = optimizers->deleted_threshold;
     schema->vacuum_min_points = optimizers->vacuum_min_vector_number;
+    const Qdrant__MaxOptimizationThreads *threads = optimizers->max_optimization_threads;
+    schema->optimizing =
+        !(threads && threads->variant_case == QDRANT__MAX_OPTIMIZATION_THREADS__VARIANT_VALUE &&
+          threads->value == 0);
     return STATUS_OK;
 }
 
@@ -283,6 +205,10 @@ static void update_vector(Qdrant__VectorParams *params, const Qdrant__VectorPara
     if (diff->_memory_case) {
         params->_memory_case = QDRANT__VECTOR_PARAMS___MEMORY_MEMORY;
         params->memory = diff->memory;
+    }
+    if (diff->_index_case) {
+        params->_index_case = QDRANT__VECTOR_PARAMS___INDEX_INDEX;
+        params->index = diff->index;
     }
 }
 

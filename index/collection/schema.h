@@ -4,7 +4,7 @@
 #pragma once
 #include "collections.pb-c.h"
 
-#include "index/kernel/kernel.h"
+#include "index/vindex.h"
 #include "storage/base/slice.h"
 #include "storage/base/status.h"
 
@@ -16,6 +16,11 @@ struct vector_spec {
     uint32_t dim;
     uint32_t m, ef_construct;
     uint64_t full_scan_threshold_kb; /* smaller segments are scanned */
+    uint32_t build_threads;          /* 0: as many as the server allows */
+    struct quant_params quant;       /* QUANT_NONE: the server chooses */
+    const struct vindex_kind *kind;  /* NULL: the server chooses */
+    enum placement placement;        /* of the stored rows */
+    enum placement index_placement;  /* of graph and codes */
 };
 struct schema {
     struct vector_spec *vectors;
@@ -23,6 +28,7 @@ struct schema {
     uint64_t indexing_threshold_kb; /* a graph is built past this; 0: never */
     double deleted_threshold;       /* a graph with a larger part of deleted points is built anew */
     uint64_t vacuum_min_points;     /* but not below this many */
+    bool optimizing;                /* false: no background work is begun */
     const Qdrant__CreateCollection
         *config;           /* complete: every default is filled in; collection_name is not used */
     char *const *warnings; /* what is stored but has no effect, for people */

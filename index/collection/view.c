@@ -98,6 +98,8 @@ enum status view_search(const struct view *view, const struct view_search *searc
                                   .ef = search->ef,
                                   .exact = search->exact,
                                   .indexed_only = search->indexed_only,
+                                  .codes = search->codes,
+                                  .oversampling = search->oversampling,
                                   .filter = search->filter,
                                   .cancelled = search->cancelled};
     size_t found = 0;
@@ -278,7 +280,9 @@ void view_stats(const struct view *view, struct view_stats *out)
                                .segments = 1,
                                .vector_bytes = stats.vector_bytes,
                                .index_bytes = stats.index_bytes,
-                               .building = stats.building,
+                               .building = stats.building && stats.optimizing,
+                               .pending = stats.building && !stats.optimizing,
+                               .build_name = stats.build_name,
                                .build_done = stats.build_done,
                                .build_total = stats.build_total};
     pthread_mutex_lock(&collection->lock);

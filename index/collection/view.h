@@ -38,11 +38,13 @@ bool view_vector(const struct view *view, const struct found *point, uint32_t sl
 
 struct view_search {
     uint32_t slot;
-    const void *query; /* stored form: vector_prepare with the spec's distance and element */
-    uint32_t limit;    /* offset + limit of the request */
-    uint32_t ef;       /* 0: default */
-    bool exact;        /* scan, do not use the graph */
-    bool indexed_only; /* skip points that are not in the graph yet */
+    const void *query;    /* stored form: vector_prepare with the spec's distance and element */
+    uint32_t limit;       /* offset + limit of the request */
+    uint32_t ef;          /* 0: default */
+    bool exact;           /* scan, do not use the graph */
+    bool indexed_only;    /* skip points that are not in the index yet */
+    enum codes_use codes; /* of an index that walks over codes */
+    double oversampling;  /* candidates rescored for each result; 0: default */
     bool has_threshold;
     float threshold; /* API score; a point exactly at it is left out */
     const struct filter *filter;
@@ -72,6 +74,8 @@ struct view_stats {
     uint64_t segments;
     uint64_t vector_bytes, index_bytes;
     bool building;                    /* background work is going on or due: status yellow */
+    bool pending;                     /* it is due but switched off: status grey */
+    const char *build_name;           /* of the work going on; NULL: none */
     uint64_t build_done, build_total; /* vectors, while building */
     bool failed;                      /* status red: `failure` says why */
     char failure[256];

@@ -81,6 +81,8 @@ struct segment_search {
     const void *query;
     uint32_t limit, ef;
     bool exact, indexed_only;
+    enum codes_use codes;
+    double oversampling; /* 0: default */
     const struct filter *filter;
     const atomic_bool *cancelled;
 };
@@ -114,7 +116,9 @@ void segment_set_schema(struct segment *segment, struct schema *schema);
 
 struct segment_stats {
     uint64_t points, vectors, indexed_vectors, vector_bytes, index_bytes;
-    bool building;
+    bool building;          /* work is under way or due */
+    bool optimizing;        /* it may be begun */
+    const char *build_name; /* NULL: no work is under way */
     uint64_t build_done, build_total;
 };
 void segment_stats(struct segment *segment, struct segment_stats *out);

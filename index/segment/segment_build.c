@@ -1,10 +1,10 @@
-/* Background work on a segment's graphs, by one builder thread.
+/* Background work on a segment's indexes, by one builder thread.
  *
- * A slot gets a graph once its vectors outgrow the indexing threshold; from then on new points are
- * linked as they come. A graph is built anew beside the old one, and swapped in when it is whole,
- * when its parameters changed or too many of its points are gone; then the vectors of points that
- * were gone before are removed from storage too. Readers hold references, so a swap never pulls a
- * graph from under a search. */
+ * A slot gets an index once its vectors outgrow the indexing threshold; from then on new points are
+ * added as they come. An index is built anew beside the old one, and swapped in when it is whole,
+ * when another kind or other parameters are wanted. When too many of its points have gone, they are
+ * taken out of it in place, and the vectors of those points are removed from storage too. Readers
+ * hold references, so a swap never pulls an index from under a search. */
 #include "index/segment/segment_int.h"
 #include "storage/base/assert.h"
 #include "storage/base/clock.h"
@@ -13,17 +13,20 @@
 #include "storage/kv/keys.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
 #include <time.h>
 
 enum { KB = 1024, DELETE_BATCH_BYTES = 1 << 20, COMMIT_WAIT_MS = 1 };
 
-struct index_ref *index_ref_create(struct vindex *index, const struct vector_spec *spec)
+struct index_ref *index_ref_create(struct vindex *index, const struct index_spec *spec,
+                                   void *mapping, size_t mapping_size)
 {
     struct index_ref *ref = mem_zalloc(sizeof(*ref));
     atomic_init(&ref->refs, 1);
     ref->index = index;
-    ref->m = spec->m;
-    ref->ef_construct = spec->ef_construct;
+    ref->spec = *spec;
+    ref->mapping = mapping;
+    ref->mapping_size = mapping_size;
     return ref;
 }
 
@@ -42,6 +45,9 @@ void slot_unpin(struct index_ref *ref)
 {
     if (atomic_fetch_sub_explicit(&ref->refs, 1, memory_order_acq_rel) == 1) {
         ref->index->kind->close(ref->index);
+        if (ref->mapping) {
+            munmap(ref->mapping, ref->mapping_size);
+        }
         mem_free(ref);
     }
 }
@@ -57,14 +63,6 @@ void slot_set_index(struct slot *slot, struct index_ref *ref)
     }
 }
 
-static struct vector_spec slot_spec(struct slot *slot)
-{
-    pthread_mutex_lock(&slot->lock);
-    struct vector_spec spec = slot->spec;
-    pthread_mutex_unlock(&slot->lock);
-    return spec;
-}
-
 static struct schema *pin_schema(struct segment *segment)
 {
     pthread_mutex_lock(&segment->schema_lock);
@@ -73,32 +71,39 @@ static struct schema *pin_schema(struct segment *segment)
     return schema;
 }
 
+/* A piece of work on an index. */
 struct build {
     struct vindex *index;
-    const char *kind; /* for people */
+    const char *name; /* for people: the contract's words */
     const atomic_bool *cancelled;
+    const struct bitmap *dead; /* to be taken out; NULL: the tail is to be put in */
 };
 
-enum work { WORK_NONE, WORK_EXTEND, WORK_REBUILD, WORK_SAVE };
+enum work { WORK_NONE, WORK_EXTEND, WORK_REBUILD, WORK_VACUUM, WORK_DROP, WORK_SAVE };
 
 static enum work work_due(struct slot *slot, const struct schema *schema)
 {
     uint64_t bytes = (uint64_t)atomic_load(&slot->present) * vector_bytes(slot);
     struct index_ref *ref = slot_pin(slot);
+    struct index_spec wanted = slot_wanted_index(slot, ref);
+    bool scanned = wanted.kind == &vindex_flat;
     if (!ref) {
-        bool wanted =
+        bool outgrown =
             schema->indexing_threshold_kb > 0 && bytes >= schema->indexing_threshold_kb * KB;
-        return wanted ? WORK_REBUILD : WORK_NONE;
+        return outgrown && !scanned ? WORK_REBUILD : WORK_NONE;
     }
-    struct vector_spec spec = slot_spec(slot);
     point_offset linked = ref->index->kind->linked(ref->index);
     point_offset count = (point_offset)vectors_count(&slot->vectors);
     uint64_t dead = atomic_load(&slot->dead) - atomic_load(&slot->dead_at_build);
     enum work work = WORK_NONE;
-    if (ref->m != spec.m || ref->ef_construct != spec.ef_construct ||
-        (dead >= schema->vacuum_min_points && (double)dead > schema->deleted_threshold * linked)) {
+    if (scanned) {
+        work = WORK_DROP;
+    } else if (!index_spec_equal(&ref->spec, &wanted)) {
         work = WORK_REBUILD;
-    } else if (linked < count) {
+    } else if (dead >= schema->vacuum_min_points &&
+               (double)dead > schema->deleted_threshold * linked) {
+        work = ref->index->kind->vacuum ? WORK_VACUUM : WORK_REBUILD;
+    } else if (linked < count && atomic_load(&slot->stalled_at) != count) {
         work = WORK_EXTEND;
     } else if (linked > atomic_load(&ref->saved) + atomic_load(&ref->saved) / 4) {
         work = WORK_SAVE;
@@ -111,36 +116,61 @@ bool segment_build_due(struct segment *segment)
 {
     struct schema *schema = pin_schema(segment);
     bool due = false;
-    for (uint32_t i = 0; i < segment->slots_count && !due; i++) {
+    for (uint32_t i = 0; i < segment->slots_count && !due && schema->optimizing; i++) {
         due = work_due(&segment->slots[i], schema) != WORK_NONE;
     }
     schema_unref(schema);
     return due;
 }
 
+static bool is_dead(const void *ctx, point_offset point)
+{
+    const struct bitmap *dead = ctx;
+    return point < dead->bits && bitmap_get(dead, point);
+}
+
 static enum status run_build(struct segment *segment, struct slot *slot, struct build *build,
                              struct error *err)
 {
     struct vindex *index = build->index;
-    struct build_job job = {.threads = segment->build_threads,
+    uint32_t threads = slot_spec(slot).build_threads;
+    if (threads == 0 || threads > segment->build_threads) {
+        threads = segment->build_threads;
+    }
+    struct build_job job = {.threads = threads,
                             .cancelled = build->cancelled,
                             .until = (point_offset)vectors_count(&slot->vectors),
                             .progress = &slot->built};
+    if (build->dead) {
+        job.skip = is_dead;
+        job.ctx = build->dead;
+    }
     point_offset linked = index->kind->linked(index);
-    struct finished_work work = {.kind = build->kind,
-                                 .started_ms = clock_realtime_ms(),
-                                 .total = job.until > linked ? job.until - linked : 0};
+    size_t total = build->dead          ? bitmap_count(build->dead)
+                   : job.until > linked ? job.until - linked
+                                        : 0;
+    struct finished_work work = {
+        .kind = build->name, .started_ms = clock_realtime_ms(), .total = total};
     atomic_store(&slot->built, 0);
+    atomic_store(&slot->build_name, build->name);
     atomic_store(&slot->build_total, (unsigned)work.total);
-    work.status = index->kind->build(index, &job, err);
+    work.status =
+        build->dead ? index->kind->vacuum(index, &job, err) : index->kind->build(index, &job, err);
     work.finished_ms = clock_realtime_ms();
-    work.done = index->kind->linked(index) - linked;
+    work.done =
+        build->dead ? (work.status == STATUS_OK ? total : 0) : index->kind->linked(index) - linked;
+    /* A kind that wants more points before it begins is asked again when there are more. */
+    if (!build->dead && work.status == STATUS_OK && work.done == 0) {
+        atomic_store(&slot->stalled_at, job.until);
+    }
     if (work.status != STATUS_OK && err) {
         (void)snprintf(work.failure, sizeof(work.failure), "%.*s", (int)sizeof(work.failure) - 1,
                        err->message);
     }
     atomic_store(&slot->build_total, 0);
-    work_log_add(&segment->work, &work);
+    if (work.done > 0 || work.status != STATUS_OK) {
+        work_log_add(&segment->work, &work);
+    }
     return work.status;
 }
 
@@ -179,60 +209,121 @@ static enum status remove_dead_rows(struct segment *segment, uint32_t slot,
     return status;
 }
 
+/* Places without a vector, of points that went so long ago that no search may still want them: what
+ * an index begun now does not hold. */
+struct dead_rows {
+    struct bitmap bits;
+    unsigned count; /* slot->dead that they stand for */
+    uint64_t begun; /* by commands up to this one */
+};
+
+static enum status find_dead_rows(struct segment *segment, struct slot *slot, bool for_vacuum,
+                                  struct dead_rows *out, struct error *err)
+{
+    bitmap_init(&out->bits);
+    point_offset count = (point_offset)vectors_count(&slot->vectors);
+    if (!bitmap_resize(&out->bits, count)) {
+        return error_set(err, STATUS_INTERNAL, "no memory for a set of %u points", count);
+    }
+    out->begun = atomic_load(&segment->begun);
+    out->count = atomic_load(&slot->dead);
+    for (point_offset i = 0; i < count; i++) {
+        if (vectors_has(&slot->vectors, i)) {
+            continue;
+        }
+        if (for_vacuum && vectors_had(&slot->vectors, i)) {
+            out->count -= out->count > 0; /* a search that began before may return it */
+        } else {
+            bitmap_set(&out->bits, i);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* The index holds none of the dead rows any more: saves its image, then removes them. An older
+ * image may hold points whose rows are about to go: after a crash it would walk over nothing. */
+static enum status settle(struct segment *segment, uint32_t number, const struct dead_rows *dead,
+                          const atomic_bool *cancelled, struct error *err)
+{
+    atomic_store(&segment->slots[number].dead_at_build, dead->count);
+    enum status status = segment_image_save(segment, number, err);
+    return status == STATUS_OK
+               ? remove_dead_rows(segment, number, &dead->bits, dead->begun, cancelled, err)
+               : status;
+}
+
 static enum status rebuild(struct segment *segment, uint32_t number, const atomic_bool *cancelled,
                            struct error *err)
 {
     struct slot *slot = &segment->slots[number];
-    struct vector_spec spec = slot_spec(slot);
-    struct vindex_params params = {
-        .m = spec.m, .ef_construct = spec.ef_construct, .seed = SEGMENT_GRAPH_SEED};
-    struct bitmap dead;
-    bitmap_init(&dead);
-    point_offset count = (point_offset)vectors_count(&slot->vectors);
-    if (!bitmap_resize(&dead, count)) {
-        return error_set(err, STATUS_INTERNAL, "no memory to build a graph of %u points", count);
-    }
-    unsigned dead_count = atomic_load(&slot->dead);
-    for (point_offset i = 0; i < count; i++) {
-        if (!vectors_has(&slot->vectors, i)) {
-            bitmap_set(&dead, i);
-        }
-    }
-    uint64_t begun = atomic_load(&segment->begun);
-    struct vindex *index = NULL;
-    enum status status = vindex_hnsw.open(&slot->vectors, &params, slice_of(NULL, 0), &index, err);
-    if (status != STATUS_OK) {
-        bitmap_deinit(&dead);
-        return status;
-    }
-    struct index_ref *ref = index_ref_create(index, &spec);
     struct index_ref *old = slot_pin(slot);
+    struct index_spec spec = slot_wanted_index(slot, old);
+    bool mismatch = old && !index_spec_equal(&old->spec, &spec);
     if (old) {
         slot_unpin(old);
-    } else { /* the first graph serves while it grows */
+    }
+    struct dead_rows dead;
+    enum status status = find_dead_rows(segment, slot, false, &dead, err);
+    struct vindex *index = NULL;
+    if (status == STATUS_OK) {
+        status = spec.kind->open(&slot->vectors, &spec.params, slice_of(NULL, 0), &index, err);
+    }
+    if (status != STATUS_OK) {
+        bitmap_deinit(&dead.bits);
+        return status;
+    }
+    struct index_ref *ref = index_ref_create(index, &spec, NULL, 0);
+    if (!old) { /* the first index serves while it grows */
         atomic_fetch_add(&ref->refs, 1);
-        atomic_store(&slot->dead_at_build, dead_count);
         slot_set_index(slot, ref);
     }
-    struct build build = {
-        .index = index, .kind = old ? "vacuum" : "indexing", .cancelled = cancelled};
+    struct build build = {.index = index,
+                          .name = mismatch ? "config_mismatch"
+                                  : old    ? "vacuum"
+                                           : "indexing",
+                          .cancelled = cancelled};
     status = run_build(segment, slot, &build, err);
     if (status == STATUS_OK && old) {
         atomic_fetch_add(&ref->refs, 1);
-        atomic_store(&slot->dead_at_build, dead_count);
         slot_set_index(slot, ref);
     }
     slot_unpin(ref);
-    /* An older image may hold points whose rows are about to go: after a crash its graph would walk
-     * over nothing. */
     if (status == STATUS_OK) {
-        status = segment_image_save(segment, number, err);
+        status = settle(segment, number, &dead, cancelled, err);
     }
-    if (status == STATUS_OK) {
-        status = remove_dead_rows(segment, number, &dead, begun, cancelled, err);
-    }
-    bitmap_deinit(&dead);
+    bitmap_deinit(&dead.bits);
     return status;
+}
+
+static enum status vacuum(struct segment *segment, uint32_t number, const atomic_bool *cancelled,
+                          struct error *err)
+{
+    struct slot *slot = &segment->slots[number];
+    struct index_ref *ref = slot_pin(slot);
+    if (!ref) {
+        return STATUS_OK;
+    }
+    struct dead_rows dead;
+    enum status status = find_dead_rows(segment, slot, true, &dead, err);
+    if (status == STATUS_OK && dead.count > atomic_load(&slot->dead_at_build)) {
+        struct build build = {
+            .index = ref->index, .name = "vacuum", .cancelled = cancelled, .dead = &dead.bits};
+        status = run_build(segment, slot, &build, err);
+        if (status == STATUS_OK) {
+            atomic_store(&ref->saved, 0); /* the image is of before */
+            status = settle(segment, number, &dead, cancelled, err);
+        }
+    }
+    bitmap_deinit(&dead.bits);
+    slot_unpin(ref);
+    return status;
+}
+
+/* The slot is to be scanned from now on. */
+static void drop(struct segment *segment, uint32_t number)
+{
+    slot_set_index(&segment->slots[number], NULL);
+    segment_image_remove(segment, number);
 }
 
 static enum status extend(struct segment *segment, uint32_t number, const atomic_bool *cancelled,
@@ -243,7 +334,7 @@ static enum status extend(struct segment *segment, uint32_t number, const atomic
     if (!ref) {
         return STATUS_OK;
     }
-    struct build build = {.index = ref->index, .kind = "indexing", .cancelled = cancelled};
+    struct build build = {.index = ref->index, .name = "indexing", .cancelled = cancelled};
     enum status status = run_build(segment, slot, &build, err);
     slot_unpin(ref);
     return status;
@@ -262,6 +353,12 @@ enum status segment_build(struct segment *segment, const atomic_bool *cancelled,
             break;
         case WORK_REBUILD:
             status = rebuild(segment, i, cancelled, err);
+            break;
+        case WORK_VACUUM:
+            status = vacuum(segment, i, cancelled, err);
+            break;
+        case WORK_DROP:
+            drop(segment, i);
             break;
         case WORK_SAVE:
             status = segment_image_save(segment, i, err);
@@ -296,13 +393,16 @@ void segment_stats(struct segment *segment, struct segment_stats *out)
 {
     *out = (struct segment_stats){.points = segment_points_count(segment)};
     struct schema *schema = pin_schema(segment);
+    out->optimizing = schema->optimizing;
     for (uint32_t i = 0; i < segment->slots_count; i++) {
         struct slot *slot = &segment->slots[i];
         struct index_ref *ref = slot_pin(slot);
         enum work work = work_due(slot, schema);
         out->vectors += atomic_load(&slot->present);
         out->vector_bytes += vectors_memory(&slot->vectors);
-        out->building |= work == WORK_EXTEND || work == WORK_REBUILD;
+        out->building |= work == WORK_EXTEND || work == WORK_REBUILD || work == WORK_VACUUM;
+        const char *name = atomic_load(&slot->build_name);
+        out->build_name = atomic_load(&slot->build_total) > 0 ? name : out->build_name;
         out->build_done += atomic_load(&slot->built);
         out->build_total += atomic_load(&slot->build_total);
         if (ref) {

@@ -1,26 +1,45 @@
-/* Images of graphs on disk: one file a slot, "<slot>.graph" in the collection's index folder.
+/* Images of indexes on disk: one file a slot, "<slot>.index" in the collection's index folder.
  * Storage is the truth; an image that is missing, damaged or of another history is refused, and the
- * graph is built anew.
+ * index is built anew.
  *
- * File: magic "SGGRAPH1", m u32, ef_construct u32, samples u32, samples x { offset u32, zero u32,
- * checksum of the vector u64 }, checksum u64 of all that follows the magic but itself, then the
- * index kind's own image. The samples tell whether the graph was built over the vectors at hand.
- * Integers are little endian. */
+ * File: head, padded with zeros to HEAD_BYTES, then the index kind's own image. Head: magic
+ * "SGINDEX2", checksum u64 of the rest of the head, size and checksum of the kind's image, u64
+ * each, kind u32 (its place in kinds.def), m, ef_construct, quantization { kind, quantile as bits
+ * of a float, compression, half_bits, query_encoding } u32 each, samples u32, samples x { offset
+ * u32, zero u32, checksum of the vector u64 }. The samples tell whether the index was built over
+ * the vectors at hand. Integers are little endian.
+ *
+ * The file is mapped privately and used in place: opening does not copy it, and the index may write
+ * to the pages, which then are its own. */
 #include "index/segment/segment_int.h"
 #include "storage/base/checksum.h"
 #include "storage/base/file.h"
+#include "storage/base/logger.h"
 #include "storage/base/mem.h"
 #include "storage/base/reader.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-enum { SAMPLES_MAX = 64, PATH_BYTES_MAX = 4096 };
-static const char MAGIC[8] = "SGGRAPH1";
+enum { SAMPLES_MAX = 64, PATH_BYTES_MAX = 4096, HEAD_BYTES = 4096 };
+static const char MAGIC[8] = "SGINDEX2";
+
+/* The names of the kinds in the order of kinds.def are part of the file format. */
+static const struct vindex_kind *const kinds[] = {
+#define X(kind) &vindex_##kind,
+#include "index/kinds.def"
+#undef X
+};
+enum { KINDS_COUNT = sizeof(kinds) / sizeof(kinds[0]) };
 
 static enum status image_path(const struct segment *segment, uint32_t slot,
                               char path[PATH_BYTES_MAX], struct error *err)
 {
-    int size = snprintf(path, PATH_BYTES_MAX, "%s/%u.graph", segment->index_path, slot);
+    int size = snprintf(path, PATH_BYTES_MAX, "%s/%u.index", segment->index_path, slot);
     return size < PATH_BYTES_MAX ? STATUS_OK
                                  : error_set(err, STATUS_IO, "path of the data folder is too long");
 }
@@ -28,6 +47,45 @@ static enum status image_path(const struct segment *segment, uint32_t slot,
 static uint64_t row_checksum(const struct slot *slot, point_offset offset)
 {
     return checksum64(slice_of(vectors_at(&slot->vectors, offset), vector_bytes(slot)));
+}
+
+static void write_spec(const struct index_spec *spec, struct buffer *head)
+{
+    uint32_t kind = 0;
+    while (kind + 1 < KINDS_COUNT && kinds[kind] != spec->kind) {
+        kind++;
+    }
+    const struct quant_params *quant = &spec->params.quant;
+    uint32_t quantile = 0;
+    memcpy(&quantile, &quant->quantile, sizeof(quantile));
+    buffer_append_u32(head, kind);
+    buffer_append_u32(head, spec->params.m);
+    buffer_append_u32(head, spec->params.ef_construct);
+    buffer_append_u32(head, quant->kind);
+    buffer_append_u32(head, quantile);
+    buffer_append_u32(head, quant->compression);
+    buffer_append_u32(head, quant->half_bits);
+    buffer_append_u32(head, quant->query_encoding);
+}
+
+static bool read_spec(struct reader *reader, struct index_spec *out)
+{
+    uint32_t kind = reader_u32(reader);
+    *out = (struct index_spec){.params = {.seed = SEGMENT_INDEX_SEED}};
+    out->params.m = reader_u32(reader);
+    out->params.ef_construct = reader_u32(reader);
+    struct quant_params *quant = &out->params.quant;
+    quant->kind = (enum quant_kind)reader_u32(reader);
+    uint32_t quantile = reader_u32(reader);
+    memcpy(&quant->quantile, &quantile, sizeof(quantile));
+    quant->compression = reader_u32(reader);
+    quant->half_bits = reader_u32(reader);
+    quant->query_encoding = (enum query_encoding)reader_u32(reader);
+    if (reader->failed || kind >= KINDS_COUNT) {
+        return false;
+    }
+    out->kind = kinds[kind];
+    return true;
 }
 
 static void write_samples(const struct slot *slot, point_offset linked, struct buffer *head)
@@ -49,6 +107,48 @@ static void write_samples(const struct slot *slot, point_offset linked, struct b
     buffer_deinit(&samples);
 }
 
+/* HEAD_BYTES into `out`. */
+static void make_head(const struct slot *slot, const struct index_ref *ref, point_offset linked,
+                      struct slice body, struct buffer *out)
+{
+    static const uint8_t zeros[HEAD_BYTES];
+    struct buffer rest;
+    buffer_init(&rest, 0);
+    buffer_append_u64(&rest, body.size);
+    buffer_append_u64(&rest, checksum64(body));
+    write_spec(&ref->spec, &rest);
+    write_samples(slot, linked, &rest);
+    buffer_append(&rest, zeros, HEAD_BYTES - sizeof(MAGIC) - sizeof(uint64_t) - rest.size);
+    buffer_append(out, MAGIC, sizeof(MAGIC));
+    buffer_append_u64(out, checksum64(buffer_slice(&rest)));
+    buffer_append_slice(out, buffer_slice(&rest));
+    buffer_deinit(&rest);
+}
+
+/* The file is old or new, never half. */
+static enum status write_image(const char *path, struct slice head, struct slice body,
+                               struct error *err)
+{
+    const struct file_system *fs = file_system_real();
+    char temporary[PATH_BYTES_MAX + 8];
+    (void)snprintf(temporary, sizeof(temporary), "%s.tmp", path);
+    struct file *file = NULL;
+    enum status status = fs->open(fs, temporary, FILE_WRITE_NEW, &file, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = fs->append(file, head, err);
+    status = status == STATUS_OK ? fs->append(file, body, err) : status;
+    status = status == STATUS_OK ? fs->sync(file, err) : status;
+    fs->close(file);
+    if (status == STATUS_OK) {
+        status = fs->rename(fs, temporary, path, err);
+    } else {
+        (void)fs->remove(fs, temporary, NULL);
+    }
+    return status;
+}
+
 enum status segment_image_save(struct segment *segment, uint32_t number, struct error *err)
 {
     struct slot *slot = &segment->slots[number];
@@ -56,6 +156,7 @@ enum status segment_image_save(struct segment *segment, uint32_t number, struct 
     if (!ref) {
         return STATUS_OK;
     }
+    const struct file_system *fs = file_system_real();
     char path[PATH_BYTES_MAX];
     struct buffer head;
     struct buffer body;
@@ -69,23 +170,16 @@ enum status segment_image_save(struct segment *segment, uint32_t number, struct 
         if (status == STATUS_OK) {
             status = ref->index->kind->save(ref->index, &body, err);
         }
-        buffer_append_u32(&head, ref->m);
-        buffer_append_u32(&head, ref->ef_construct);
-        write_samples(slot, linked, &head);
-        uint64_t checksum = checksum64_seeded(buffer_slice(&body), checksum64(buffer_slice(&head)));
-        struct buffer file;
-        buffer_init(&file, 0);
-        buffer_append(&file, MAGIC, sizeof(MAGIC));
-        buffer_append_slice(&file, buffer_slice(&head));
-        buffer_append_u64(&file, checksum);
-        buffer_append_slice(&file, buffer_slice(&body));
         if (status == STATUS_OK) {
-            status = file_system_real()->make_dirs(file_system_real(), segment->index_path, err);
+            make_head(slot, ref, linked, buffer_slice(&body), &head);
+            status = fs->make_dirs(fs, segment->index_path, err);
         }
         if (status == STATUS_OK) {
-            status = file_write_atomic(file_system_real(), path, buffer_slice(&file), err);
+            status = write_image(path, buffer_slice(&head), buffer_slice(&body), err);
         }
-        buffer_deinit(&file);
+        if (status == STATUS_OK) {
+            status = fs->sync_dir(fs, segment->index_path, err);
+        }
         if (status == STATUS_OK) {
             atomic_store(&ref->saved, linked);
         }
@@ -96,70 +190,124 @@ enum status segment_image_save(struct segment *segment, uint32_t number, struct 
     return status;
 }
 
+static bool same_history(const struct slot *slot, struct reader *reader)
+{
+    uint32_t samples = reader_u32(reader);
+    bool same = samples <= SAMPLES_MAX;
+    for (uint32_t i = 0; i < samples && same && !reader->failed; i++) {
+        point_offset offset = reader_u32(reader);
+        (void)reader_u32(reader);
+        uint64_t checksum = reader_u64(reader);
+        same = offset < vectors_count(&slot->vectors) &&
+               (!vectors_has(&slot->vectors, offset) || row_checksum(slot, offset) == checksum);
+    }
+    return same && !reader->failed;
+}
+
+/* Looks at the head; *body is the kind's image. */
+static enum status check_head(const struct slot *slot, struct slice file, struct index_spec *spec,
+                              struct slice *body, struct error *err)
+{
+    if (file.size < HEAD_BYTES || memcmp(file.data, MAGIC, sizeof(MAGIC)) != 0) {
+        return error_set(err, STATUS_CORRUPT, "not an index image of this version");
+    }
+    struct reader reader;
+    reader_init(&reader, slice_of(file.data, HEAD_BYTES));
+    (void)reader_bytes(&reader, sizeof(MAGIC));
+    uint64_t head_checksum = reader_u64(&reader);
+    struct slice rest = slice_of(reader.at, reader_left(&reader));
+    uint64_t size = reader_u64(&reader);
+    uint64_t checksum = reader_u64(&reader);
+    if (checksum64(rest) != head_checksum || !read_spec(&reader, spec)) {
+        return error_set(err, STATUS_CORRUPT, "head of the index image is damaged");
+    }
+    *body = slice_of((const uint8_t *)file.data + HEAD_BYTES, file.size - HEAD_BYTES);
+    if (body->size != size || checksum64(*body) != checksum) {
+        return error_set(err, STATUS_CORRUPT, "checksum of the index image does not match");
+    }
+    return same_history(slot, &reader)
+               ? STATUS_OK
+               : error_set(err, STATUS_CORRUPT, "index image belongs to other vectors");
+}
+
+/* Takes the mapping when it succeeds. */
 static enum status open_image(struct segment *segment, struct slot *slot, struct slice file,
                               struct error *err)
 {
-    struct reader reader;
-    reader_init(&reader, file);
-    struct slice magic = reader_bytes(&reader, sizeof(MAGIC));
-    if (reader.failed || memcmp(magic.data, MAGIC, sizeof(MAGIC)) != 0) {
-        return error_set(err, STATUS_CORRUPT, "not a graph image of this version");
-    }
-    const uint8_t *head = reader.at;
-    struct vector_spec built = slot->spec;
-    built.m = reader_u32(&reader);
-    built.ef_construct = reader_u32(&reader);
-    uint32_t samples = reader_u32(&reader);
-    bool same_history = samples <= SAMPLES_MAX;
-    for (uint32_t i = 0; i < samples && same_history && !reader.failed; i++) {
-        point_offset offset = reader_u32(&reader);
-        (void)reader_u32(&reader);
-        uint64_t checksum = reader_u64(&reader);
-        same_history =
-            offset < vectors_count(&slot->vectors) &&
-            (!vectors_has(&slot->vectors, offset) || row_checksum(slot, offset) == checksum);
-    }
-    struct slice head_bytes = slice_of(head, (size_t)(reader.at - head));
-    uint64_t checksum = reader_u64(&reader);
-    struct slice body = reader_bytes(&reader, reader_left(&reader));
-    if (reader.failed || checksum64_seeded(body, checksum64(head_bytes)) != checksum) {
-        return error_set(err, STATUS_CORRUPT, "checksum of the graph image does not match");
-    }
-    if (!same_history) {
-        return error_set(err, STATUS_CORRUPT, "graph image belongs to other vectors");
-    }
-    struct vindex_params params = {
-        .m = built.m, .ef_construct = built.ef_construct, .seed = SEGMENT_GRAPH_SEED};
-    struct vindex *index = NULL;
-    enum status status = vindex_hnsw.open(&slot->vectors, &params, body, &index, err);
+    struct index_spec spec;
+    struct slice body;
+    enum status status = check_head(slot, file, &spec, &body, err);
     if (status != STATUS_OK) {
         return status;
     }
-    struct index_ref *ref = index_ref_create(index, &built);
-    point_offset linked = index->kind->linked(index);
-    atomic_store(&ref->saved, linked);
-    if (linked > segment_next_offset(segment)) {
-        slot_unpin(ref);
-        return error_set(err, STATUS_CORRUPT, "graph image has more points than the collection");
+    spec.params.cold = slot->spec.placement == PLACEMENT_COLD;
+    struct vindex *index = NULL;
+    status = spec.kind->open(&slot->vectors, &spec.params, body, &index, err);
+    if (status != STATUS_OK) {
+        return status;
     }
+    point_offset linked = index->kind->linked(index);
+    if (linked > segment_next_offset(segment)) {
+        index->kind->close(index);
+        return error_set(err, STATUS_CORRUPT, "index image has more points than the collection");
+    }
+    struct index_ref *ref = index_ref_create(index, &spec, (void *)file.data, file.size);
+    atomic_store(&ref->saved, linked);
     slot_set_index(slot, ref);
+    return STATUS_OK;
+}
+
+/* NOT_FOUND (err untouched): no such file. */
+static enum status map_image(const char *path, struct slice *out, struct error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
+        return STATUS_NOT_FOUND;
+    }
+    struct stat info = {0};
+    if (fd < 0 || fstat(fd, &info) != 0) {
+        error_set(err, STATUS_IO, "%s: %s", path, strerror(errno));
+        if (fd >= 0) {
+            close(fd);
+        }
+        return STATUS_IO;
+    }
+    size_t size = (size_t)info.st_size;
+    void *data = size ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+    close(fd);
+    if (data == MAP_FAILED) {
+        return error_set(err, STATUS_CORRUPT, "%s: cannot be mapped", path);
+    }
+    *out = slice_of(data, size);
     return STATUS_OK;
 }
 
 enum status segment_image_load(struct segment *segment, uint32_t number, struct error *err)
 {
     char path[PATH_BYTES_MAX];
-    struct buffer file;
-    buffer_init(&file, 0);
+    struct slice file = {0};
     enum status status = image_path(segment, number, path, err);
     if (status == STATUS_OK) {
-        status = file_read_whole(file_system_real(), path, &file, err);
+        status = map_image(path, &file, err);
+    }
+    if (status == STATUS_NOT_FOUND) {
+        return STATUS_OK;
     }
     if (status == STATUS_OK) {
-        status = open_image(segment, &segment->slots[number], buffer_slice(&file), err);
-    } else if (status == STATUS_NOT_FOUND) {
-        status = STATUS_OK;
+        status = open_image(segment, &segment->slots[number], file, err);
+        if (status != STATUS_OK) {
+            munmap((void *)file.data, file.size);
+        }
     }
-    buffer_deinit(&file);
     return status;
+}
+
+void segment_image_remove(struct segment *segment, uint32_t number)
+{
+    char path[PATH_BYTES_MAX];
+    struct error err = {0};
+    if (image_path(segment, number, path, &err) == STATUS_OK &&
+        file_system_real()->remove(file_system_real(), path, &err) != STATUS_OK) {
+        log_warn("index/segment", "old index image cannot be removed: %s", err.message);
+    }
 }

@@ -7,14 +7,22 @@
 #include "storage/base/bitmap.h"
 #include "storage/base/hashmap.h"
 
-enum { SEGMENT_GRAPH_SEED = 42 }; /* levels of the graph do not vary between runs */
+enum { SEGMENT_INDEX_SEED = 42 }; /* an index does not vary between runs */
 
-/* A graph in use: readers hold a reference, so a rebuilt one can be swapped in at any time. */
+/* How a slot's vectors are indexed. A slot whose spec asks for another gets its index built anew.
+ */
+struct index_spec {
+    const struct vindex_kind *kind;
+    struct vindex_params params;
+};
+/* An index in use: readers hold a reference, so a rebuilt one can be swapped in at any time. */
 struct index_ref {
     atomic_uint refs;
     struct vindex *index;
-    uint32_t m, ef_construct; /* what it was built with */
-    atomic_uint saved;        /* points linked when its image was saved */
+    struct index_spec spec; /* what it was built with */
+    void *mapping;          /* the image it was opened from, used in place; NULL: none */
+    size_t mapping_size;
+    atomic_uint saved; /* points linked when its image was saved */
 };
 
 /* What a reader sees: the commands up to `version`, whose points lie below `count`. */
@@ -41,6 +49,8 @@ struct slot {
     struct vector_spec spec;
     atomic_uint built;       /* progress of the build under way */
     atomic_uint build_total; /* 0: none under way */
+    const char *_Atomic build_name;
+    atomic_uint stalled_at; /* points there were when the index wanted more of them to begin */
     atomic_uint
         dead_at_build; /* rows that were dead when the graph was begun: they are not in it */
 };
@@ -125,7 +135,17 @@ enum status segment_remove_rows(struct segment *segment, const point_offset *off
 struct index_ref *slot_pin(struct slot *slot); /* NULL: no graph */
 void slot_unpin(struct index_ref *ref);
 void slot_set_index(struct slot *slot, struct index_ref *ref); /* NULL: none; drops the old one */
-struct index_ref *index_ref_create(struct vindex *index, const struct vector_spec *spec);
+/* Takes the index, and the mapping it uses, if any. */
+struct index_ref *index_ref_create(struct vindex *index, const struct index_spec *spec,
+                                   void *mapping, size_t mapping_size);
+/* segment_choice.c */
+/* What the slot's vectors should be indexed with, `now` being what they are indexed with (NULL:
+ * nothing). */
+struct index_spec slot_wanted_index(struct slot *slot, const struct index_ref *now);
+/* Would an index of spec `a` answer as one of spec `b`? */
+bool index_spec_equal(const struct index_spec *a, const struct index_spec *b);
+struct vector_spec slot_spec(struct slot *slot);
 /* segment_image.c */
 enum status segment_image_load(struct segment *segment, uint32_t slot, struct error *err);
 enum status segment_image_save(struct segment *segment, uint32_t slot, struct error *err);
+void segment_image_remove(struct segment *segment, uint32_t slot);

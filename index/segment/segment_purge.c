@@ -72,6 +72,14 @@ enum status segment_purge(struct segment *segment, struct error *err)
     graves->old_begun = atomic_load(&segment->begun);
     pthread_mutex_unlock(&graves->lock);
     enum status status = segment_remove_rows(segment, purged, count, err);
+    for (size_t i = 0; i < count; i++) { /* no search may want them any more */
+        for (uint32_t slot = 0; slot < segment->slots_count; slot++) {
+            struct vectors *vectors = &segment->slots[slot].vectors;
+            if (purged[i] < vectors_count(vectors)) {
+                vectors_remove(vectors, purged[i]);
+            }
+        }
+    }
     mem_free(purged);
     return status;
 }

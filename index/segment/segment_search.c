@@ -242,6 +242,8 @@ enum status segment_search(struct segment *segment, const struct segment_search 
     struct search_args args = {.query = search->query,
                                .limit = search->limit,
                                .effort = search->ef,
+                               .codes = search->codes,
+                               .oversampling = search->oversampling,
                                .cancelled = search->cancelled,
                                .count = vectors < a.snapshot.count ? vectors : a.snapshot.count};
     struct tie_order tie = {.compare = compare_by_id, .ctx = segment};

@@ -87,6 +87,7 @@ static enum status add_stats(struct call *call, const struct view *view,
     view_stats(view, &stats);
     info->status = stats.failed     ? QDRANT__COLLECTION_STATUS__Red
                    : stats.building ? QDRANT__COLLECTION_STATUS__Yellow
+                   : stats.pending  ? QDRANT__COLLECTION_STATUS__Grey
                                     : QDRANT__COLLECTION_STATUS__Green;
     info->optimizer_status = api_new(call, &qdrant__optimizer_status__descriptor);
     info->update_queue = api_new(call, &qdrant__update_queue_info__descriptor);

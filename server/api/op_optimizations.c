@@ -18,11 +18,11 @@ static void add_segment(struct buffer *out, const struct view *view, uint64_t po
 static void add_running(struct buffer *out, const struct view *view, const struct view_stats *stats)
 {
     buffer_printf(out,
-                  "{\"uuid\":\"00000000-0000-4000-8001-%012x\",\"optimizer\":\"indexing\","
+                  "{\"uuid\":\"00000000-0000-4000-8001-%012x\",\"optimizer\":\"%s\","
                   "\"status\":\"optimizing\",\"segments\":[",
-                  view->number);
+                  view->number, stats->build_name ? stats->build_name : "indexing");
     add_segment(out, view, stats->points);
-    buffer_printf(out, "],\"progress\":{\"name\":\"graph\",\"done\":%llu,\"total\":%llu}}",
+    buffer_printf(out, "],\"progress\":{\"name\":\"vector_index\",\"done\":%llu,\"total\":%llu}}",
                   (unsigned long long)stats->build_done, (unsigned long long)stats->build_total);
 }
 
@@ -44,11 +44,12 @@ static void add_finished(struct buffer *out, const struct view *view,
     }
     buffer_append_text(out, ",\"segments\":[");
     add_segment(out, view, work->total);
-    buffer_printf(out,
-                  "],\"progress\":{\"name\":\"graph\",\"started_at\":\"%s\",\"finished_at\":\"%s\","
-                  "\"duration_sec\":%.3f,\"done\":%llu,\"total\":%llu}}",
-                  started, finished, (double)(work->finished_ms - work->started_ms) / 1000.0,
-                  (unsigned long long)work->done, (unsigned long long)work->total);
+    buffer_printf(
+        out,
+        "],\"progress\":{\"name\":\"vector_index\",\"started_at\":\"%s\",\"finished_at\":\"%s\","
+        "\"duration_sec\":%.3f,\"done\":%llu,\"total\":%llu}}",
+        started, finished, (double)(work->finished_ms - work->started_ms) / 1000.0,
+        (unsigned long long)work->done, (unsigned long long)work->total);
 }
 
 static void add_completed(struct buffer *out, const struct view *view, size_t limit)

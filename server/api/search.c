@@ -24,6 +24,16 @@ static void read_params(const Qdrant__SearchParams *params, struct view_search *
     if (params->_hnsw_ef_case) {
         out->ef = params->hnsw_ef < UINT32_MAX ? (uint32_t)params->hnsw_ef : UINT32_MAX;
     }
+    const Qdrant__QuantizationSearchParams *quantization = params->quantization;
+    if (quantization && quantization->_ignore_case && quantization->ignore) {
+        out->codes = CODES_IGNORED;
+    } else if (quantization && quantization->_rescore_case && !quantization->rescore) {
+        out->codes = CODES_ONLY;
+    }
+    if (quantization && quantization->_oversampling_case) {
+        /* More would be all points of any collection. */
+        out->oversampling = quantization->oversampling < 1e6 ? quantization->oversampling : 1e6;
+    }
 }
 
 /* The part of the points that the client asked for, without the excluded one. */

@@ -17,6 +17,7 @@ static const struct enum_row rows[] = {
     {&qdrant__distance__descriptor, {NULL, "Cosine", "Euclid", "Dot", "Manhattan"}},
     {&qdrant__datatype__descriptor, {NULL, "float32", "uint8", "float16", "turbo4"}},
     {&qdrant__memory__descriptor, {NULL, "cold", "cached", "pinned"}},
+    {&qdrant__vector_index__descriptor, {"auto", "flat", "hnsw", "ivfpq"}},
     {&qdrant__modifier__descriptor, {"none", "idf"}},
     {&qdrant__multi_vector_comparator__descriptor, {"max_sim"}},
     {&qdrant__collection_status__descriptor, {NULL, "green", "yellow", "red", "grey"}},
