@@ -22,6 +22,7 @@
 /* Values of the presence bytes. */
 enum presence { ABSENT, PRESENT, RETIRED };
 
+enum { PAGE_BYTES = 4096 };
 enum { BLOCK_BYTES_MAX = 64 << 20, HUGE_PAGE = 2 << 20, HUGE_FROM = 4 << 20, SHIFT_MAX = 26 };
 enum { FLAG_FIRST_HUGE = 1 }; /* the first block has asked for huge pages */
 
@@ -62,7 +63,7 @@ void blocks_deinit(struct blocks *blocks)
     if (blocks->block == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < blocks->blocks_count; i++) {
+    for (uint32_t i = blocks->adopted; i < blocks->blocks_count; i++) {
         munmap(atomic_load_explicit(&blocks->block[i], memory_order_relaxed), block_bytes(blocks));
     }
     munmap(blocks->block, BLOCKS_MAX * sizeof *blocks->block);
@@ -102,7 +103,8 @@ enum status blocks_grow(struct blocks *blocks, size_t count, struct error *err)
         atomic_store_explicit(&blocks->block[blocks->blocks_count], block, memory_order_relaxed);
         blocks->blocks_count++;
     }
-    if ((blocks->flags & FLAG_FIRST_HUGE) == 0 && count > HUGE_FROM / blocks->stride) {
+    if ((blocks->flags & FLAG_FIRST_HUGE) == 0 && blocks->adopted == 0 &&
+        count > HUGE_FROM / blocks->stride) {
         blocks->flags |= FLAG_FIRST_HUGE;
         size_t bytes = block_bytes(blocks);
         if (bytes > HUGE_FROM) {
@@ -111,6 +113,30 @@ enum status blocks_grow(struct blocks *blocks, size_t count, struct error *err)
         }
     }
     return STATUS_OK;
+}
+
+enum status blocks_adopt(struct blocks *blocks, uint8_t *base, size_t rows, struct error *err)
+{
+    ASSERT(blocks->blocks_count == 0);
+    size_t whole = (uintptr_t)base % PAGE_BYTES == 0 ? rows >> blocks->shift : 0;
+    if (whole > BLOCKS_MAX) {
+        return error_set(err, STATUS_TOO_LARGE, "a segment cannot hold %zu rows", rows);
+    }
+    size_t block_size = blocks->stride << blocks->shift;
+    for (size_t i = 0; i < whole; i++) {
+        atomic_store_explicit(&blocks->block[i], base + i * block_size, memory_order_relaxed);
+    }
+    blocks->blocks_count = (uint32_t)whole;
+    blocks->adopted = (uint32_t)whole;
+    enum status status = blocks_grow(blocks, rows, err);
+    size_t row = whole << blocks->shift;
+    while (status == STATUS_OK && row < rows) {
+        size_t in_block = (size_t)1 << blocks->shift;
+        size_t count = rows - row < in_block ? rows - row : in_block;
+        memcpy(blocks_at(blocks, row), base + row * blocks->stride, count * blocks->stride);
+        row += count;
+    }
+    return status;
 }
 
 size_t blocks_memory(const struct blocks *blocks, size_t rows_used)

@@ -26,6 +26,7 @@ struct blocks {
     uint32_t shift;
     uint8_t *_Atomic *block; /* BLOCKS_MAX pointers, mapped lazily */
     uint32_t blocks_count;   /* writer's */
+    uint32_t adopted;        /* the first so many are somebody else's memory */
     int flags;
 };
 /* A block is at most about 64 MiB of lazily backed memory; later blocks ask for huge pages. */
@@ -33,6 +34,9 @@ enum status blocks_init(struct blocks *blocks, size_t stride, struct error *err)
 void blocks_deinit(struct blocks *blocks);
 /* Makes rows 0..count-1 addressable; new rows are zero. */
 enum status blocks_grow(struct blocks *blocks, size_t count, struct error *err);
+/* For empty blocks: the first `rows` rows are those at `base`, a writable mapping that outlives the
+ * blocks. Whole blocks are used in place when base is aligned to a page; the rest is copied. */
+enum status blocks_adopt(struct blocks *blocks, uint8_t *base, size_t rows, struct error *err);
 size_t blocks_memory(const struct blocks *blocks,
                      size_t rows_used); /* bytes really touched, about */
 static inline void *blocks_at(const struct blocks *blocks, size_t row)
