@@ -1,0 +1,105 @@
+/* What the kinds of quantizers share: the table that each fills, and the head of every quantizer.
+ */
+#pragma once
+#include "index/kernel/codes.h"
+#include "index/quant/quantizer.h"
+#include "storage/base/reader.h"
+
+enum {
+    QUANT_DIM_MAX = CODE_DIM_MAX,
+    QUANT_BATCH = 64, /* codes that a kernel is given at once */
+};
+
+/* The first member of each kind's own struct. */
+struct quantizer {
+    const struct quantizer_kind *kind;
+    struct quant_params params;
+    enum distance distance;
+    enum element element;
+    size_t dim;
+    size_t code_bytes;
+    size_t state_bytes; /* a multiple of 64, struct query_state included */
+    size_t memory;
+    /* For kinds without a bound of their own; see quant_bounds.c. */
+    float error_factor; /* measured */
+    float error_floor;  /* typical squared length of what a code loses */
+    char kernel_name[32];
+};
+
+/* The head of every query's state; the kind's own part follows at once. */
+struct query_state {
+    float unit; /* what error_factor is multiplied with, see quant_bounds.c */
+    float pad[15];
+};
+_Static_assert(sizeof(struct query_state) == CODE_QUERY_ALIGN, "states stay aligned");
+
+/* A training sample as the kinds see it: rows are float32, of length 1 for cosine. */
+struct sample {
+    const struct quant_training *training;
+    size_t dim;
+    size_t count;
+};
+/* Row `index` of the sample. */
+void sample_row(const struct sample *sample, size_t index, float *out);
+/* True when the training was cancelled. */
+bool sample_cancelled(const struct sample *sample);
+
+/* One kind. Functions get float rows; a cosine row has length 1 or is zero. Raw distances are those
+ * of dot for both, see quant_restore. */
+struct quantizer_kind {
+    enum quant_kind id;
+    const char *name;
+    size_t size; /* of its struct */
+    /* BAD_INPUT: parameters that do not fit `dim`. Sets code_bytes, state_bytes, kernel_name,
+     * memory and what follows from the parameters alone; called before train and before load. */
+    enum status (*init)(struct quantizer *quantizer, struct error *err);
+    enum status (*train)(struct quantizer *quantizer, const struct sample *sample,
+                         struct error *err);
+    void (*deinit)(struct quantizer *quantizer); /* NULL: nothing to do */
+    void (*encode)(const struct quantizer *quantizer, const float *row, void *code);
+    void (*decode)(const struct quantizer *quantizer, const void *code, float *out);
+    void (*query)(const struct quantizer *quantizer, const float *row, void *state);
+    /* At most QUANT_BATCH codes. */
+    void (*many)(const struct quantizer *quantizer, const void *state, const void *const *codes,
+                 size_t count, float *out);
+    /* NULL: measured bounds. Called after `many` with its estimates. */
+    void (*bounds)(const struct quantizer *quantizer, const void *state, const void *const *codes,
+                   size_t count, const float *estimates, float *error);
+    double (*oversampling)(const struct quantizer *quantizer);
+    void (*save)(const struct quantizer *quantizer, struct buffer *out);
+    /* CORRUPT. Takes all of its bytes. */
+    enum status (*load)(struct quantizer *quantizer, struct reader *reader, struct error *err);
+};
+extern const struct quantizer_kind quantizer_scalar;
+
+/* The stored row as the kinds see it: float32; cosine rows of bytes are brought to length 1, so
+ * that minus their dot product is the raw distance. */
+void quant_restore(enum distance distance, enum element element, const void *stored, size_t dim,
+                   float *out);
+/* True for cosine and dot. */
+static inline bool quant_is_dot(const struct quantizer *quantizer)
+{
+    return quantizer->distance == DISTANCE_COSINE || quantizer->distance == DISTANCE_DOT;
+}
+
+/* Measures error_factor and error_floor on the sample, for kinds without bounds of their own. */
+void quant_measure_error(struct quantizer *quantizer, const struct sample *sample);
+void quant_measured_bounds(const struct quantizer *quantizer, const void *state, size_t count,
+                           const float *estimates, float *error);
+
+/* The next address that a state may have; the memory has CODE_QUERY_ALIGN bytes more. */
+static inline void *quant_align(void *memory)
+{
+    return (uint8_t *)memory + (CODE_QUERY_ALIGN - (uintptr_t)memory % CODE_QUERY_ALIGN);
+}
+
+/* Floats in files: their bits, little-endian. A float read back may be anything; *_finite makes the
+ * reader fail on those that are not. */
+void quant_put_float(struct buffer *out, float value);
+float quant_get_finite(struct reader *reader);
+void quant_put_floats(struct buffer *out, const float *values, size_t count);
+void quant_get_finites(struct reader *reader, float *out, size_t count);
+
+/* Integers of a query: in[i] / step, rounded, within -most..most. Returns their sum. */
+int64_t quant_query_integers(const float *in, size_t dim, float step, int most, int8_t *out);
+float quant_largest(const float *in, size_t dim); /* of absolute values */
