@@ -1,171 +1,47 @@
-/* Rows in blocks whose addresses never change, and the vectors of one name on top of them.
+/* The vectors of one name: rows, and one presence byte for each.
  *
- * blocks: a table of BLOCKS_MAX pointers is mapped without being backed, so only the part in use
- * costs memory. A block is mapped the same way when the first of its rows is asked for. Pages come
- * when written, so a block of 64 MiB with ten rows costs a few pages. Huge pages are asked for once
- * waste is small beside what is used: from HUGE_FROM on in the first block, for the whole of every
- * later one.
- *
- * Threads: one writer, any readers. The writer stores a block pointer and the row's bytes, then
+ * Threads: one writer, any readers. The writer stores the row's bytes and its presence, then
  * publishes them by the release store of `count`; a reader that saw the count (acquire) sees the
- * row. Presence is one atomic byte a row, for it may be taken away later. Failures: NO memory or a
- * full table give TOO_LARGE and change nothing visible.
+ * row. Presence may be taken away later. Rows are given back by one more thread, which touches only
+ * rows that are not present any more.
+ *
+ * Failures: no memory or a full table give TOO_LARGE, a full disk NO_SPACE, and change nothing
+ * visible.
  */
 #include "index/vectors.h"
 
+#include "index/vectors_int.h"
 #include "storage/base/assert.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
-/* Values of the presence bytes. */
-enum presence { ABSENT, PRESENT, RETIRED };
-
-enum { PAGE_BYTES = 4096 };
-enum { BLOCK_BYTES_MAX = 64 << 20, HUGE_PAGE = 2 << 20, HUGE_FROM = 4 << 20, SHIFT_MAX = 26 };
-enum { FLAG_FIRST_HUGE = 1 }; /* the first block has asked for huge pages */
-
-static void *map_lazily(size_t size, struct error *err)
-{
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) {
-        error_set(err, STATUS_TOO_LARGE, "cannot map %zu bytes: %s", size, strerror(errno));
-        return NULL;
-    }
-    return memory;
-}
-
-enum status blocks_init(struct blocks *blocks, size_t stride, struct error *err)
-{
-    ASSERT(stride > 0 && stride <= BLOCK_BYTES_MAX);
-    uint32_t shift = 0;
-    while (shift < SHIFT_MAX && (stride << (shift + 1)) <= BLOCK_BYTES_MAX) {
-        shift++;
-    }
-    void *table = map_lazily(BLOCKS_MAX * sizeof *blocks->block, err);
-    if (table == NULL) {
-        return STATUS_TOO_LARGE;
-    }
-    *blocks = (struct blocks){.stride = stride, .shift = shift, .block = table};
-    return STATUS_OK;
-}
-
-static size_t block_bytes(const struct blocks *blocks)
-{
-    size_t bytes = blocks->stride << blocks->shift;
-    return (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-}
-
-void blocks_deinit(struct blocks *blocks)
-{
-    if (blocks->block == NULL) {
-        return;
-    }
-    for (uint32_t i = blocks->adopted; i < blocks->blocks_count; i++) {
-        munmap(atomic_load_explicit(&blocks->block[i], memory_order_relaxed), block_bytes(blocks));
-    }
-    munmap(blocks->block, BLOCKS_MAX * sizeof *blocks->block);
-    *blocks = (struct blocks){0};
-}
-
-/* A mapping whose start is aligned to a huge page: map more, give back both ends. */
-static uint8_t *map_block(size_t bytes, struct error *err)
-{
-    uint8_t *memory = map_lazily(bytes + HUGE_PAGE, err);
-    if (memory == NULL) {
-        return NULL;
-    }
-    size_t before = (HUGE_PAGE - (uintptr_t)memory % HUGE_PAGE) % HUGE_PAGE;
-    if (before > 0) {
-        munmap(memory, before);
-    }
-    munmap(memory + before + bytes, HUGE_PAGE - before);
-    return memory + before;
-}
-
-enum status blocks_grow(struct blocks *blocks, size_t count, struct error *err)
-{
-    size_t needed = count == 0 ? 0 : ((count - 1) >> blocks->shift) + 1;
-    if (needed > BLOCKS_MAX) {
-        return error_set(err, STATUS_TOO_LARGE, "a segment cannot hold %zu rows", count);
-    }
-    while (blocks->blocks_count < needed) {
-        uint8_t *block = map_block(block_bytes(blocks), err);
-        if (block == NULL) {
-            return STATUS_TOO_LARGE;
-        }
-        if (blocks->blocks_count > 0) {
-            /* Advice only: where it is refused, the pages are small. */
-            (void)madvise(block, block_bytes(blocks), MADV_HUGEPAGE);
-        }
-        atomic_store_explicit(&blocks->block[blocks->blocks_count], block, memory_order_relaxed);
-        blocks->blocks_count++;
-    }
-    if ((blocks->flags & FLAG_FIRST_HUGE) == 0 && blocks->adopted == 0 &&
-        count > HUGE_FROM / blocks->stride) {
-        blocks->flags |= FLAG_FIRST_HUGE;
-        size_t bytes = block_bytes(blocks);
-        if (bytes > HUGE_FROM) {
-            uint8_t *first = atomic_load_explicit(&blocks->block[0], memory_order_relaxed);
-            (void)madvise(first, bytes, MADV_HUGEPAGE);
-        }
-    }
-    return STATUS_OK;
-}
-
-enum status blocks_adopt(struct blocks *blocks, uint8_t *base, size_t rows, struct error *err)
-{
-    ASSERT(blocks->blocks_count == 0);
-    size_t whole = (uintptr_t)base % PAGE_BYTES == 0 ? rows >> blocks->shift : 0;
-    if (whole > BLOCKS_MAX) {
-        return error_set(err, STATUS_TOO_LARGE, "a segment cannot hold %zu rows", rows);
-    }
-    size_t block_size = blocks->stride << blocks->shift;
-    for (size_t i = 0; i < whole; i++) {
-        atomic_store_explicit(&blocks->block[i], base + i * block_size, memory_order_relaxed);
-    }
-    blocks->blocks_count = (uint32_t)whole;
-    blocks->adopted = (uint32_t)whole;
-    enum status status = blocks_grow(blocks, rows, err);
-    size_t row = whole << blocks->shift;
-    while (status == STATUS_OK && row < rows) {
-        size_t in_block = (size_t)1 << blocks->shift;
-        size_t count = rows - row < in_block ? rows - row : in_block;
-        memcpy(blocks_at(blocks, row), base + row * blocks->stride, count * blocks->stride);
-        row += count;
-    }
-    return status;
-}
-
-size_t blocks_memory(const struct blocks *blocks, size_t rows_used)
-{
-    return rows_used * blocks->stride;
-}
-
-static size_t row_stride(size_t dim, enum element element)
+size_t vectors_stride(size_t dim, enum element element)
 {
     size_t bytes = dim * element_size(element);
     size_t align = bytes >= 512 ? 64 : 32;
     return (bytes + align - 1) / align * align;
 }
 
-enum status vectors_init(struct vectors *vectors, enum distance distance, enum element element,
-                         size_t dim, struct error *err)
+enum status vectors_prepare(struct vectors *vectors, enum distance distance, enum element element,
+                            size_t dim, struct error *err)
 {
     ASSERT(dim > 0 && dim <= 65536);
     *vectors = (struct vectors){.distance = distance,
                                 .element = element,
                                 .dim = dim,
                                 .kernel = kernel_get(distance, element)};
-    enum status status = blocks_init(&vectors->rows, row_stride(dim, element), err);
-    if (status != STATUS_OK) {
-        return status;
+    return blocks_init(&vectors->present, 1, err);
+}
+
+enum status vectors_init(struct vectors *vectors, enum distance distance, enum element element,
+                         size_t dim, struct error *err)
+{
+    enum status status = vectors_prepare(vectors, distance, element, dim, err);
+    if (status == STATUS_OK) {
+        status = blocks_init(&vectors->rows, vectors_stride(dim, element), err);
     }
-    status = blocks_init(&vectors->present, 1, err);
     if (status != STATUS_OK) {
-        blocks_deinit(&vectors->rows);
+        vectors_deinit(vectors);
     }
     return status;
 }
@@ -174,26 +50,31 @@ void vectors_deinit(struct vectors *vectors)
 {
     blocks_deinit(&vectors->rows);
     blocks_deinit(&vectors->present);
+    if (vectors->seal != NULL) {
+        seal_destroy(vectors->seal);
+        vectors->seal = NULL;
+    }
+}
+
+enum status vectors_reserve(struct vectors *vectors, point_offset offset, struct error *err)
+{
+    ASSERT(offset >= atomic_load_explicit(&vectors->count, memory_order_relaxed));
+    ASSERT(offset < UINT32_MAX);
+    size_t count = (size_t)offset + 1;
+    enum status status = blocks_grow_from(&vectors->rows, offset, count, err);
+    return status == STATUS_OK ? blocks_grow(&vectors->present, count, err) : status;
 }
 
 enum status vectors_put(struct vectors *vectors, point_offset offset, const void *stored,
                         struct error *err)
 {
-    ASSERT(offset >= atomic_load_explicit(&vectors->count, memory_order_relaxed));
-    ASSERT(offset < UINT32_MAX);
-    size_t count = (size_t)offset + 1;
-    enum status status = blocks_grow(&vectors->rows, count, err);
-    if (status == STATUS_OK) {
-        status = blocks_grow(&vectors->present, count, err);
-    }
+    enum status status = vectors_reserve(vectors, offset, err);
     if (status != STATUS_OK) {
         return status;
     }
     if (stored != NULL) {
-        memcpy(blocks_at(&vectors->rows, offset), stored,
-               vectors->dim * element_size(vectors->element));
-        atomic_store_explicit((_Atomic uint8_t *)blocks_at(&vectors->present, offset), PRESENT,
-                              memory_order_relaxed);
+        memcpy(blocks_at(&vectors->rows, offset), stored, row_bytes(vectors));
+        atomic_store_explicit(presence_at(vectors, offset), PRESENT, memory_order_relaxed);
     }
     atomic_store_explicit(&vectors->count, offset + 1, memory_order_release);
     return STATUS_OK;
@@ -202,22 +83,17 @@ enum status vectors_put(struct vectors *vectors, point_offset offset, const void
 static void set_presence(struct vectors *vectors, point_offset offset, enum presence presence)
 {
     ASSERT(offset < atomic_load_explicit(&vectors->count, memory_order_relaxed));
-    atomic_store_explicit((_Atomic uint8_t *)blocks_at(&vectors->present, offset),
-                          (uint8_t)presence, memory_order_release);
+    atomic_store_explicit(presence_at(vectors, offset), (uint8_t)presence, memory_order_release);
 }
 
 static enum presence get_presence(const struct vectors *vectors, point_offset offset)
 {
-    if (offset >= vectors_count(vectors)) {
-        return ABSENT;
-    }
-    return (enum presence)atomic_load_explicit(
-        (const _Atomic uint8_t *)blocks_at(&vectors->present, offset), memory_order_acquire);
+    return offset < vectors_count(vectors) ? presence_state(vectors, offset) : ABSENT;
 }
 
 void vectors_remove(struct vectors *vectors, point_offset offset)
 {
-    set_presence(vectors, offset, ABSENT);
+    set_presence(vectors, offset, DEAD);
 }
 
 void vectors_retire(struct vectors *vectors, point_offset offset)
@@ -232,7 +108,8 @@ bool vectors_has(const struct vectors *vectors, point_offset offset)
 
 bool vectors_had(const struct vectors *vectors, point_offset offset)
 {
-    return get_presence(vectors, offset) != ABSENT;
+    enum presence presence = get_presence(vectors, offset);
+    return presence == PRESENT || presence == RETIRED;
 }
 
 size_t vectors_count(const struct vectors *vectors)
@@ -240,8 +117,91 @@ size_t vectors_count(const struct vectors *vectors)
     return atomic_load_explicit(&vectors->count, memory_order_acquire);
 }
 
-size_t vectors_memory(const struct vectors *vectors)
+void vectors_bury(struct vectors *vectors, point_offset offset)
+{
+    if (get_presence(vectors, offset) == RETIRED) {
+        uint8_t byte = atomic_load_explicit(presence_at(vectors, offset), memory_order_relaxed);
+        atomic_store_explicit(presence_at(vectors, offset), (uint8_t)((byte & ~STATE_MASK) | DEAD),
+                              memory_order_release);
+    }
+}
+
+void vectors_unrefer(struct vectors *vectors, point_offset offset)
+{
+    enum presence presence = get_presence(vectors, offset);
+    ASSERT(presence != PRESENT);
+    if (presence == RETIRED || presence == DEAD) {
+        atomic_fetch_or_explicit(presence_at(vectors, offset), UNREFERRED, memory_order_relaxed);
+    }
+}
+
+static bool is_gone(enum presence state)
+{
+    return state == ABSENT || state == FREED;
+}
+
+/* Gives back pages among the rows that are gone, run by run, where something is new. */
+static enum status release_runs(struct vectors *vectors, size_t *released, struct error *err)
 {
     size_t count = vectors_count(vectors);
-    return blocks_memory(&vectors->rows, count) + blocks_memory(&vectors->present, count);
+    enum status status = STATUS_OK;
+    for (size_t begin = 0; begin < count && status == STATUS_OK;) {
+        size_t end = begin;
+        size_t freed = 0;
+        for (; end < count; end++) {
+            enum presence state = presence_state(vectors, (point_offset)end);
+            if (!is_gone(state)) {
+                break;
+            }
+            freed += state == FREED;
+        }
+        /* The last page may be shared with rows to come: what ends at `count` waits, but for its
+         * last row. */
+        size_t last = end == count && end > begin ? end - 1 : end;
+        if (freed > 0 && last > begin) {
+            status = blocks_release(&vectors->rows, begin, last - begin, err);
+            for (size_t i = begin; i < last && status == STATUS_OK; i++) {
+                set_presence(vectors, (point_offset)i, ABSENT);
+            }
+            *released += status == STATUS_OK ? freed : 0;
+        }
+        begin = end + 1;
+    }
+    return status;
+}
+
+enum status vectors_release(struct vectors *vectors, size_t *released, struct error *err)
+{
+    size_t count = vectors_count(vectors);
+    size_t freed = 0;
+    *released = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint8_t byte =
+            atomic_load_explicit(presence_at(vectors, (point_offset)i), memory_order_relaxed);
+        if (byte == (DEAD | UNREFERRED)) {
+            set_presence(vectors, (point_offset)i, FREED);
+            freed++;
+        }
+        freed += byte == FREED;
+    }
+    if (freed == 0) {
+        return STATUS_OK;
+    }
+    enum status status = vectors->seal != NULL ? seal_without_freed(vectors, err) : STATUS_OK;
+    return status == STATUS_OK ? release_runs(vectors, released, err) : status;
+}
+
+struct vectors_usage vectors_usage(const struct vectors *vectors)
+{
+    size_t count = vectors_count(vectors);
+    size_t rows = blocks_memory(&vectors->rows, count);
+    struct vectors_usage usage = {.anonymous = blocks_memory(&vectors->present, count)};
+    *(vectors->seal != NULL ? &usage.mapped : &usage.anonymous) += rows;
+    return usage;
+}
+
+size_t vectors_memory(const struct vectors *vectors)
+{
+    struct vectors_usage usage = vectors_usage(vectors);
+    return usage.anonymous + usage.mapped;
 }
