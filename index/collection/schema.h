@@ -14,7 +14,7 @@ struct vector_spec {
     enum distance distance;
     enum element element;
     uint32_t dim;
-    uint32_t m, ef_construct;
+    uint32_t m, ef_construct, payload_m;
     uint64_t full_scan_threshold_kb; /* smaller segments are scanned */
     uint32_t build_threads;          /* 0: as many as the server allows */
     struct quant_params quant;       /* QUANT_NONE: the server chooses */

@@ -113,6 +113,7 @@ static void read_graph(const Qdrant__HnswConfigDiff *base, const Qdrant__HnswCon
 #define OWN_FIRST(field) (own && own->_##field##_case ? own->field : base->field)
     spec->m = (uint32_t)OWN_FIRST(m);
     spec->ef_construct = (uint32_t)OWN_FIRST(ef_construct);
+    spec->payload_m = (uint32_t)OWN_FIRST(payload_m);
     spec->full_scan_threshold_kb = OWN_FIRST(full_scan_threshold);
     uint64_t threads = OWN_FIRST(max_indexing_threads);
     spec->build_threads = threads < UINT32_MAX ? (uint32_t)threads : UINT32_MAX;

@@ -23,16 +23,18 @@ struct vector_spec slot_spec(struct slot *slot)
     return spec;
 }
 
+/* m = 0 is the contract's way to say: no graph. With payload_m it means graphs inside the groups
+ * that a payload value makes; lists serve those as well, for a filter selects within them. */
 static const struct vindex_kind *wanted_kind(const struct vector_spec *spec, uint64_t points,
                                              const struct index_ref *now)
 {
     if (spec->kind) {
         return spec->kind;
     }
-    if (spec->m == 0) { /* the contract's way to say: no graph */
-        return &vindex_flat;
-    }
     const struct vindex_kind *lists = vindex_kind_find("ivfpq");
+    if (spec->m == 0) {
+        return spec->payload_m == 0 || !lists ? &vindex_flat : lists;
+    }
     bool has_lists = now && now->spec.kind == lists;
     bool enough = points >= (has_lists ? LISTS_POINTS_LEAVE : LISTS_POINTS_MIN);
     return lists && enough && spec->quant.kind == QUANT_NONE ? lists : &vindex_hnsw;

@@ -97,6 +97,11 @@ static const struct shape_field config_fields[] = {METADATA_ROW, {0}};
 static const struct shape_field vector_params_fields[] = {
     {"size", NULL, NULL, FIELD_REQUIRED | FIELD_MIN | FIELD_MAX, 1, 65536},
     {"distance", NULL, NULL, FIELD_REQUIRED, 0, 0},
+    {"index", NULL, NULL, 0, 0, 0},
+    {0},
+};
+static const struct shape_field vector_params_diff_fields[] = {
+    {"index", NULL, NULL, 0, 0, 0},
     {0},
 };
 static const struct shape_field multivector_fields[] = {
@@ -162,6 +167,7 @@ const struct shape shapes_collections[] = {
     {.descriptor = &qdrant__vector_params_diff_map__descriptor, .flags = SHAPE_BARE},
     {.descriptor = &qdrant__sparse_vector_config__descriptor, .flags = SHAPE_BARE},
     {.descriptor = &qdrant__vector_params__descriptor, .fields = vector_params_fields},
+    {.descriptor = &qdrant__vector_params_diff__descriptor, .fields = vector_params_diff_fields},
     {.descriptor = &qdrant__multi_vector_config__descriptor, .fields = multivector_fields},
     {.descriptor = &qdrant__hnsw_config_diff__descriptor, .fields = hnsw_fields},
     {.descriptor = &qdrant__wal_config_diff__descriptor, .fields = wal_fields},

@@ -284,7 +284,7 @@ static void test_graph(void **state)
     }
 }
 
-struct reader {
+struct searching {
     struct fixture *f;
     atomic_bool stop;
     size_t answers;
@@ -292,7 +292,7 @@ struct reader {
 
 static void *read_all_the_time(void *arg)
 {
-    struct reader *reader = arg;
+    struct searching *reader = arg;
     uint64_t seed = 1;
     while (!atomic_load(&reader->stop)) {
         struct arena *arena = arena_create(0);
@@ -325,7 +325,7 @@ static void test_concurrent(void **state)
     struct fixture *f = *state;
     apply(f, command_create(f->arena, "c", DIM, 5));
     put(f, 0, 1, "{\"k\":\"x\"}");
-    struct reader reader = {.f = f};
+    struct searching reader = {.f = f};
     pthread_t threads[2];
     for (int i = 0; i < 2; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, read_all_the_time, &reader), 0);
