@@ -72,6 +72,8 @@ static size_t row_bytes(uint32_t capacity)
 
 static void hnsw_free(struct hnsw *hnsw)
 {
+    blocks_deinit(&hnsw->codes);
+    quantizer_free(hnsw_quantizer(hnsw));
     blocks_deinit(&hnsw->upper_rows);
     blocks_deinit(&hnsw->rows0);
     blocks_deinit(&hnsw->nodes);
@@ -89,6 +91,8 @@ static enum status hnsw_open(const struct vectors *vectors, const struct vindex_
     hnsw->m0 = 2 * hnsw->m;
     hnsw->ef_construct = clamp(params->ef_construct, EF_CONSTRUCT_MIN, EF_CONSTRUCT_MAX);
     hnsw->seed = params->seed;
+    hnsw->quant = params->quant;
+    hnsw->cold = params->cold;
     atomic_init(&hnsw->entry, NO_ENTRY);
     ASSERT(pthread_mutex_init(&hnsw->entry_lock, NULL) == 0);
     enum status status = blocks_init(&hnsw->nodes, sizeof(struct node), err);

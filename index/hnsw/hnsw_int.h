@@ -26,7 +26,7 @@ enum {
     EF_CONSTRUCT_MAX = 1 << 16,
     EF_DEFAULT = 160,        /* recall@10 above 0.95 on the word vectors of the demo */
     OFFSETS_MAX = INT32_MAX, /* the pool keeps a mark in the top bit of an id */
-    HNSW_FORMAT_VERSION = 1,
+    HNSW_FORMAT_VERSION = 2,
 };
 #define NO_ENTRY UINT64_MAX
 
@@ -118,6 +118,16 @@ static inline struct walk_space space_of_rows(const struct hnsw *hnsw, const voi
     return (struct walk_space){
         .rows = &vectors->rows, .kernel = vectors->kernel, .dim = vectors->dim, .query = query};
 }
+/* NULL: there are no codes. Whoever has seen a node sees the quantizer. */
+static inline struct quantizer *hnsw_quantizer(const struct hnsw *hnsw)
+{
+    return atomic_load_explicit(&hnsw->quantizer, memory_order_acquire);
+}
+static inline struct walk_space space_of_codes(const struct hnsw *hnsw,
+                                               const struct quantizer *quantizer, const void *state)
+{
+    return (struct walk_space){.rows = &hnsw->codes, .quantizer = quantizer, .query = state};
+}
 static inline const void *space_at(const struct walk_space *space, point_offset point)
 {
     return blocks_at(space->rows, point);
@@ -125,7 +135,11 @@ static inline const void *space_at(const struct walk_space *space, point_offset 
 static inline void space_many(const struct walk_space *space, const void *const *rows, size_t count,
                               float *out)
 {
-    space->kernel->many(space->query, rows, count, space->dim, out);
+    if (space->quantizer != NULL) {
+        quantizer_many(space->quantizer, space->query, rows, count, out);
+    } else {
+        space->kernel->many(space->query, rows, count, space->dim, out);
+    }
 }
 
 /* hnsw_codes.c */
@@ -134,8 +148,10 @@ static inline void space_many(const struct walk_space *space, const void *const 
  * job->threads. Without quantization nothing is done. Builder only; searches may run. CANCELLED and
  * TOO_LARGE leave what was encoded. */
 enum status hnsw_codes_prepare(struct hnsw *hnsw, const struct build_job *job, struct error *err);
+/* Takes the quantizer (on STATUS_OK) and makes `codes` ready to grow. */
+enum status hnsw_codes_init(struct hnsw *hnsw, struct quantizer *quantizer, struct error *err);
 
-/* hnsw_search.c */
+/* hnsw_walk.c */
 /* The steps of Malkov & Yashunin's search, also used by inserts. Greedy walk from `at` on level
  * `from` down to above `to`; returns the nearest node found. */
 struct candidate greedy_descend(const struct hnsw *hnsw, struct scratch *scratch,
@@ -153,6 +169,13 @@ struct level_walk {
 bool search_level(const struct hnsw *hnsw, struct scratch *scratch, const struct level_walk *walk,
                   struct candidate start);
 struct candidate candidate_of(const struct walk_space *space, point_offset point);
+/* The same on level 0 for args->accept: fills `best`, empty and of limit ef, with the nearest of
+ * those that may be returned. CANCELLED, TOO_LARGE. */
+enum status search_accepted(const struct hnsw *hnsw, struct scratch *scratch,
+                            const struct search_args *args, const struct walk_space *space,
+                            struct candidate start, struct topk *best);
+
+/* hnsw_search.c */
 enum status hnsw_search(const struct vindex *index, const struct search_args *args,
                         struct topk *out, struct error *err);
 

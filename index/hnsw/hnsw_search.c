@@ -1,208 +1,124 @@
-/* Walking the graph.
+/* Answering a search: what to walk over, how far, and what becomes of the candidates.
  *
- * A search descends greedily through the upper levels, then collects the ef nearest on level 0.
- * Expanding a node takes two passes over its row: first gather the neighbours not seen before and
- * ask for their vectors, then compare them all with one kernel call, so that memory waits overlap.
- * A candidate's own row is asked for when it enters the pool.
- *
- * Without a filter the pool (pool.h) is both queue and result. With one, refused nodes still lead
- * on: a frontier orders all that was seen, a bounded heap keeps the ef nearest accepted, and the
- * walk ends when the nearest node not expanded is farther than the worst of those. While fewer than
- * ef are accepted it goes on, so a strict filter loses nothing.
+ * With codes the walk compares codes and leaves ef candidates with estimated distances; the stored
+ * rows of those that may be among the nearest are then compared exactly (index/rescore.h). How many
+ * are looked at: all that the walk left, or `oversampling` for each result wanted when the caller
+ * says so. Their intervals decide which rows are read.
  *
  * Threads: no locks; see hnsw_int.h. Failures: CANCELLED, TOO_LARGE when the walk's memory cannot
  * grow.
  */
 #include "index/hnsw/hnsw_int.h"
+#include "index/rescore.h"
 #include "storage/base/assert.h"
 
-enum {
-    CANCEL_EVERY = 16,  /* expansions between looks at the cancel flag */
-    TWINS_IN_POOL = 8,  /* copies of one vector that an insert's walk keeps */
-    OVERSHOOT_MAX = 64, /* nodes past args->count that the unfiltered walk makes room for */
+/* Nodes past args->count that the unfiltered walk makes room for. */
+enum { OVERSHOOT_MAX = 64 };
+
+struct search {
+    const struct hnsw *hnsw;
+    const struct search_args *args;
+    struct scratch *scratch;
+    struct walk_space space;
+    bool rescored;
 };
 
-struct candidate candidate_of(const struct walk_space *space, point_offset point)
-{
-    struct candidate candidate = {.id = point};
-    const void *row = space_at(space, point);
-    space_many(space, &row, 1, &candidate.distance);
-    return candidate;
-}
-
-struct candidate greedy_descend(const struct hnsw *hnsw, struct scratch *scratch,
-                                const struct walk_space *space, struct candidate at, uint32_t from,
-                                uint32_t to)
-{
-    for (uint32_t level = from; level > to; level--) {
-        point_offset best = at.id;
-        do {
-            at.id = best;
-            _Atomic uint32_t *row = row_at(hnsw, best, level);
-            uint32_t count = 0;
-            for (; count < hnsw->m && row_get(row, count, &scratch->ids[count]); count++) {
-                scratch->rows[count] = space_at(space, scratch->ids[count]);
-            }
-            space_many(space, scratch->rows, count, scratch->distances);
-            for (uint32_t i = 0; i < count; i++) {
-                if (scratch->distances[i] < at.distance) {
-                    at.distance = scratch->distances[i];
-                    best = scratch->ids[i];
-                }
-            }
-        } while (best != at.id);
-    }
-    return at;
-}
-
-/* Compares the neighbours of a node that the walk has not seen; returns how many, in scratch->ids
- * and ->distances. */
-static inline uint32_t expand(const struct hnsw *hnsw, struct scratch *scratch,
-                              const struct walk_space *space, point_offset point, uint32_t level)
-{
-    _Atomic uint32_t *row = row_at(hnsw, point, level);
-    uint32_t capacity = row_capacity(hnsw, level);
-    uint32_t fresh = 0;
-    point_offset neighbour;
-    for (uint32_t i = 0; i < capacity && row_get(row, i, &neighbour); i++) {
-        if (!visited_test_and_set(&scratch->visited, neighbour)) {
-            scratch->ids[fresh] = neighbour;
-            scratch->rows[fresh++] = space_at(space, neighbour);
-        }
-    }
-    space_many(space, scratch->rows, fresh, scratch->distances);
-    return fresh;
-}
-
-/* Would this be one copy too many of a vector the pool has? Copies are equally near, so they stand
- * side by side. */
-static bool is_twin_too_many(const struct hnsw *hnsw, const struct pool *pool, uint32_t place,
-                             struct candidate candidate)
-{
-    if (place < TWINS_IN_POOL ||
-        pool->items[place - TWINS_IN_POOL].distance != candidate.distance) {
-        return false;
-    }
-    const struct vectors *vectors = hnsw->vectors;
-    point_offset other = pool->items[place - TWINS_IN_POOL].id & ~POOL_EXPANDED;
-    return memcmp(vectors_at(vectors, other), vectors_at(vectors, candidate.id),
-                  vectors->dim * element_size(vectors->element)) == 0;
-}
-
-static bool is_cancelled(const atomic_bool *cancelled, uint32_t step)
-{
-    return cancelled != NULL && step % CANCEL_EVERY == 0 &&
-           atomic_load_explicit(cancelled, memory_order_relaxed);
-}
-
-static inline void prefetch_node_row(const struct hnsw *hnsw, point_offset point)
-{
-    const char *row = blocks_at(&hnsw->rows0, point);
-    __builtin_prefetch(row);
-    __builtin_prefetch(row + 64);
-}
-
-bool search_level(const struct hnsw *hnsw, struct scratch *scratch, const struct level_walk *walk,
-                  struct candidate start)
-{
-    struct pool *pool = &scratch->pool;
-    DASSERT(walk->ef <= scratch->pool_room);
-    pool_reset(pool, walk->ef);
-    visited_clear(&scratch->visited);
-    visited_test_and_set(&scratch->visited, start.id);
-    pool_insert_at(pool, 0, start);
-    struct candidate at;
-    for (uint32_t step = 0; pool_next(pool, &at); step++) {
-        if (is_cancelled(walk->cancelled, step)) {
-            return false;
-        }
-        uint32_t fresh = expand(hnsw, scratch, walk->space, at.id, walk->level);
-        for (uint32_t i = 0; i < fresh; i++) {
-            struct candidate found = {.distance = scratch->distances[i], .id = scratch->ids[i]};
-            if (!(found.distance < pool_bound(pool))) {
-                continue;
-            }
-            uint32_t place = pool_place(pool, found.distance);
-            if (walk->spread && is_twin_too_many(hnsw, pool, place, found)) {
-                continue;
-            }
-            prefetch_node_row(hnsw, found.id);
-            pool_insert_at(pool, place, found);
-        }
-    }
-    return true;
-}
-
-static bool may_return(const struct search_args *args, point_offset point)
-{
-    return point < args->count &&
-           (args->accept == NULL || args->accept->test(args->accept->ctx, point));
-}
-
-static enum status search_accepted(const struct hnsw *hnsw, struct scratch *scratch,
-                                   const struct search_args *args, const struct walk_space *space,
-                                   uint32_t ef, struct candidate start, struct topk *best)
-{
-    struct frontier *frontier = &scratch->frontier;
-    frontier->count = 0;
-    visited_clear(&scratch->visited);
-    visited_test_and_set(&scratch->visited, start.id);
-    topk_init(best, scratch->accepted, ef, NULL);
-    if (may_return(args, start.id)) {
-        topk_push(best, start.distance, start.id);
-    }
-    bool fits = frontier_push(frontier, start);
-    struct candidate at;
-    for (uint32_t step = 0; fits && frontier_pop(frontier, &at); step++) {
-        if (at.distance > topk_bound(best)) {
-            break;
-        }
-        if (is_cancelled(args->cancelled, step)) {
-            return STATUS_CANCELLED;
-        }
-        uint32_t fresh = expand(hnsw, scratch, space, at.id, 0);
-        for (uint32_t i = 0; i < fresh && fits; i++) {
-            struct candidate found = {.distance = scratch->distances[i], .id = scratch->ids[i]};
-            if (found.distance > topk_bound(best)) {
-                continue;
-            }
-            prefetch_node_row(hnsw, found.id);
-            fits = frontier_push(frontier, found);
-            if (may_return(args, found.id)) {
-                topk_push(best, found.distance, found.id);
-            }
-        }
-    }
-    return fits ? STATUS_OK : STATUS_TOO_LARGE;
-}
-
-static enum status walk_failed(enum status status, struct error *err)
+static enum status search_failed(enum status status, struct error *err)
 {
     return status == STATUS_CANCELLED
                ? error_set(err, STATUS_CANCELLED, "the search was cancelled")
                : error_set(err, STATUS_TOO_LARGE, "no memory for a filtered search");
 }
 
-static uint32_t effort_of(const struct hnsw *hnsw, const struct search_args *args)
+/* How many candidates are rescored at most when the walk leaves more. */
+static uint32_t candidates_wanted(const struct search *search)
 {
+    const struct search_args *args = search->args;
+    double oversampling = args->oversampling;
+    if (!(oversampling > 0)) {
+        oversampling = quantizer_oversampling(search->space.quantizer);
+    }
+    double wanted = oversampling > 1 ? args->limit * oversampling : args->limit;
+    return wanted < OFFSETS_MAX ? (uint32_t)wanted : OFFSETS_MAX;
+}
+
+static uint32_t effort_of(const struct search *search)
+{
+    const struct search_args *args = search->args;
+    uint32_t wanted = search->rescored ? candidates_wanted(search) : args->limit;
     uint32_t ef = args->effort != 0 ? args->effort : EF_DEFAULT;
-    ef = ef < args->limit ? args->limit : ef;
-    uint32_t nodes = atomic_load_explicit(&hnsw->planned, memory_order_acquire);
+    ef = ef < wanted ? wanted : ef;
+    uint32_t nodes = atomic_load_explicit(&search->hnsw->planned, memory_order_acquire);
     return ef < nodes ? ef : nodes;
 }
 
-static enum status search_from(const struct hnsw *hnsw, struct scratch *scratch,
-                               const struct search_args *args, const struct walk_space *space,
-                               struct candidate start, struct topk *out, struct error *err)
+/* The errors of the estimates of scratch->accepted. */
+static void measure_errors(const struct search *search, size_t count)
 {
-    uint32_t ef = effort_of(hnsw, args);
+    struct scratch *scratch = search->scratch;
+    for (size_t from = 0; from < count; from += ROW_MAX) {
+        size_t batch = count - from < ROW_MAX ? count - from : ROW_MAX;
+        for (size_t i = 0; i < batch; i++) {
+            scratch->rows[i] = space_at(&search->space, scratch->accepted[from + i].point);
+        }
+        quantizer_bounds(search->space.quantizer, search->space.query, scratch->rows, batch,
+                         scratch->distances, scratch->errors + from);
+    }
+}
+
+/* Hands the best of the `count` candidates in scratch->accepted, nearest first, to `out`. */
+static void finish(const struct search *search, size_t count, struct topk *out)
+{
+    const struct search_args *args = search->args;
+    const struct scored *candidates = search->scratch->accepted;
+    if (!search->rescored) {
+        for (size_t i = 0; i < count && candidates[i].distance <= topk_bound(out); i++) {
+            topk_push(out, candidates[i].distance, candidates[i].point);
+        }
+        return;
+    }
+    if (args->oversampling > 0 && candidates_wanted(search) < count) {
+        count = candidates_wanted(search);
+    }
+    measure_errors(search, count);
+    struct rescore_job job = {.vectors = search->hnsw->vectors,
+                              .query = args->query,
+                              .candidates = candidates,
+                              .errors = search->scratch->errors,
+                              .count = count,
+                              .cold = search->hnsw->cold};
+    (void)rescore(&job, out);
+}
+
+/* The pool's points below args->count, as candidates; returns how many. */
+static size_t take_pool(const struct search *search)
+{
+    const struct pool *pool = &search->scratch->pool;
+    size_t count = 0;
+    for (uint32_t i = 0; i < pool->count; i++) {
+        point_offset point = pool->items[i].id & ~POOL_EXPANDED;
+        if (point < search->args->count) {
+            search->scratch->accepted[count++] =
+                (struct scored){.distance = pool->items[i].distance, .point = point};
+        }
+    }
+    return count;
+}
+
+static enum status search_from(const struct search *search, struct candidate start,
+                               struct topk *out, struct error *err)
+{
+    const struct hnsw *hnsw = search->hnsw;
+    const struct search_args *args = search->args;
+    struct scratch *scratch = search->scratch;
+    uint32_t ef = effort_of(search);
     uint32_t nodes = atomic_load_explicit(&hnsw->planned, memory_order_acquire);
     uint32_t claimed = atomic_load_explicit(&hnsw->claimed, memory_order_relaxed);
     uint32_t past = claimed > args->count ? claimed - args->count : 0;
     bool plain = args->accept == NULL && past <= OVERSHOOT_MAX;
     ef += plain ? past : 0; /* room for those that are dropped at the end */
     enum status status = scratch_reserve(scratch, ef, nodes, err);
-    if (status == STATUS_OK && !plain) {
+    if (status == STATUS_OK) {
         status = scratch_reserve_accepted(scratch, ef, err);
     }
     if (status != STATUS_OK) {
@@ -210,27 +126,40 @@ static enum status search_from(const struct hnsw *hnsw, struct scratch *scratch,
     }
     if (!plain) {
         struct topk best;
-        status = search_accepted(hnsw, scratch, args, space, ef, start, &best);
-        for (size_t i = 0; status == STATUS_OK && i < best.count; i++) {
-            topk_push(out, best.items[i].distance, best.items[i].point);
+        topk_init(&best, scratch->accepted, ef, NULL);
+        status = search_accepted(hnsw, scratch, args, &search->space, start, &best);
+        topk_sort(&best);
+        if (status == STATUS_OK) {
+            finish(search, best.count, out);
         }
-        return status == STATUS_OK ? status : walk_failed(status, err);
+        return status == STATUS_OK ? status : search_failed(status, err);
     }
-    struct level_walk walk = {.space = space, .ef = ef, .cancelled = args->cancelled};
+    struct level_walk walk = {.space = &search->space, .ef = ef, .cancelled = args->cancelled};
     if (!search_level(hnsw, scratch, &walk, start)) {
-        return walk_failed(STATUS_CANCELLED, err);
+        return search_failed(STATUS_CANCELLED, err);
     }
-    for (uint32_t i = 0; i < scratch->pool.count; i++) {
-        struct candidate found = scratch->pool.items[i];
-        if (found.distance > topk_bound(out)) {
-            break;
-        }
-        point_offset point = found.id & ~POOL_EXPANDED;
-        if (point < args->count) {
-            topk_push(out, found.distance, point);
-        }
-    }
+    finish(search, take_pool(search), out);
     return STATUS_OK;
+}
+
+/* Chooses what the walk compares, and makes the query fit. */
+static enum status choose_space(struct search *search, struct error *err)
+{
+    const struct search_args *args = search->args;
+    const struct quantizer *quantizer =
+        args->codes == CODES_IGNORED ? NULL : hnsw_quantizer(search->hnsw);
+    if (quantizer == NULL) {
+        search->space = space_of_rows(search->hnsw, args->query);
+        return STATUS_OK;
+    }
+    enum status status =
+        scratch_reserve_state(search->scratch, quantizer_state_bytes(quantizer), err);
+    if (status == STATUS_OK) {
+        quantizer_query(quantizer, args->query, search->scratch->state);
+        search->space = space_of_codes(search->hnsw, quantizer, search->scratch->state);
+        search->rescored = args->codes == CODES_RESCORED;
+    }
+    return status;
 }
 
 enum status hnsw_search(const struct vindex *index, const struct search_args *args,
@@ -238,15 +167,18 @@ enum status hnsw_search(const struct vindex *index, const struct search_args *ar
 {
     const struct hnsw *hnsw = (const struct hnsw *)index;
     if (args->cancelled != NULL && atomic_load_explicit(args->cancelled, memory_order_relaxed)) {
-        return error_set(err, STATUS_CANCELLED, "the search was cancelled");
+        return search_failed(STATUS_CANCELLED, err);
     }
     uint64_t entry = atomic_load_explicit(&hnsw->entry, memory_order_acquire);
     if (entry == NO_ENTRY || args->limit == 0) {
         return STATUS_OK;
     }
-    struct scratch *scratch = scratch_of_thread();
-    struct walk_space space = space_of_rows(hnsw, args->query);
-    struct candidate start = candidate_of(&space, (point_offset)entry);
-    start = greedy_descend(hnsw, scratch, &space, start, (uint32_t)(entry >> 32), 0);
-    return search_from(hnsw, scratch, args, &space, start, out, err);
+    struct search search = {.hnsw = hnsw, .args = args, .scratch = scratch_of_thread()};
+    enum status status = choose_space(&search, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct candidate start = candidate_of(&search.space, (point_offset)entry);
+    start = greedy_descend(hnsw, search.scratch, &search.space, start, (uint32_t)(entry >> 32), 0);
+    return search_from(&search, start, out, err);
 }

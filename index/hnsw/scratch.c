@@ -12,7 +12,7 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { SEEN_ROOM = 1 << 16 };
+enum { SEEN_ROOM = 1 << 16, STATE_ALIGN = 64 };
 
 static pthread_key_t thread_key;
 static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
@@ -25,6 +25,8 @@ static void scratch_destroy(void *arg)
     mem_free(scratch->pool.items);
     mem_free(scratch->frontier.items);
     mem_free(scratch->accepted);
+    mem_free(scratch->errors);
+    mem_free(scratch->state_memory);
     mem_free(scratch);
 }
 
@@ -100,7 +102,27 @@ enum status scratch_reserve_accepted(struct scratch *scratch, size_t ef, struct 
             return error_set(err, STATUS_TOO_LARGE, "no memory for ef %zu", ef);
         }
         scratch->accepted = items;
+        float *errors = mem_try_realloc(scratch->errors, ef * sizeof *errors);
+        if (errors == NULL) {
+            return error_set(err, STATUS_TOO_LARGE, "no memory for ef %zu", ef);
+        }
+        scratch->errors = errors;
         scratch->accepted_room = ef;
+    }
+    return STATUS_OK;
+}
+
+enum status scratch_reserve_state(struct scratch *scratch, size_t bytes, struct error *err)
+{
+    if (bytes > scratch->state_bytes) {
+        uint8_t *memory = mem_try_alloc(bytes + STATE_ALIGN);
+        if (memory == NULL) {
+            return error_set(err, STATUS_TOO_LARGE, "no memory for a query of %zu bytes", bytes);
+        }
+        mem_free(scratch->state_memory);
+        scratch->state_memory = memory;
+        scratch->state = memory + (STATE_ALIGN - (uintptr_t)memory % STATE_ALIGN);
+        scratch->state_bytes = bytes;
     }
     return STATUS_OK;
 }

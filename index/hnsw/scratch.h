@@ -29,8 +29,12 @@ struct scratch {
     struct pool pool;
     size_t pool_room;
     struct frontier frontier;
-    struct scored *accepted; /* the filtered search's results */
+    struct scored *accepted; /* the filtered search's results; candidates for rescoring */
+    float *errors;           /* of their estimates */
     size_t accepted_room;
+    void *state; /* a query's, for a quantizer; aligned to a cache line */
+    void *state_memory;
+    size_t state_bytes;
     /* One row of neighbours, and one more. */
     point_offset ids[ROW_MAX + 1];
     const void *rows[ROW_MAX + 1];
@@ -46,8 +50,10 @@ struct scratch {
 struct scratch *scratch_of_thread(void);
 /* Room for ef candidates over `nodes` nodes. TOO_LARGE: no memory. */
 enum status scratch_reserve(struct scratch *scratch, size_t ef, size_t nodes, struct error *err);
-/* The same for the filtered search. */
+/* The same for `accepted` and `errors`. */
 enum status scratch_reserve_accepted(struct scratch *scratch, size_t ef, struct error *err);
+/* The same for a query's state. */
+enum status scratch_reserve_state(struct scratch *scratch, size_t bytes, struct error *err);
 
 void visited_clear(struct visited *visited);
 

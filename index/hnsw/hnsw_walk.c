@@ -1,0 +1,174 @@
+/* Walking the graph.
+ *
+ * A search descends greedily through the upper levels, then collects the ef nearest on level 0.
+ * Expanding a node takes two passes over its row: first gather the neighbours not seen before and
+ * ask for their vectors, then compare them all with one kernel call, so that memory waits overlap.
+ * A candidate's own row is asked for when it enters the pool.
+ *
+ * Without a filter the pool (pool.h) is both queue and result. With one, refused nodes still lead
+ * on: a frontier orders all that was seen, a bounded heap keeps the ef nearest accepted, and the
+ * walk ends when the nearest node not expanded is farther than the worst of those. While fewer than
+ * ef are accepted it goes on, so a strict filter loses nothing.
+ *
+ * Threads: no locks; see hnsw_int.h. Nothing fails but by cancelling and for want of memory.
+ */
+#include "index/hnsw/hnsw_int.h"
+#include "storage/base/assert.h"
+
+enum {
+    CANCEL_EVERY = 16, /* expansions between looks at the cancel flag */
+    TWINS_IN_POOL = 8, /* copies of one vector that an insert's walk keeps */
+};
+
+struct candidate candidate_of(const struct walk_space *space, point_offset point)
+{
+    struct candidate candidate = {.id = point};
+    const void *row = space_at(space, point);
+    space_many(space, &row, 1, &candidate.distance);
+    return candidate;
+}
+
+struct candidate greedy_descend(const struct hnsw *hnsw, struct scratch *scratch,
+                                const struct walk_space *space, struct candidate at, uint32_t from,
+                                uint32_t to)
+{
+    for (uint32_t level = from; level > to; level--) {
+        point_offset best = at.id;
+        do {
+            at.id = best;
+            _Atomic uint32_t *row = row_at(hnsw, best, level);
+            uint32_t count = 0;
+            for (; count < hnsw->m && row_get(row, count, &scratch->ids[count]); count++) {
+                scratch->rows[count] = space_at(space, scratch->ids[count]);
+            }
+            space_many(space, scratch->rows, count, scratch->distances);
+            for (uint32_t i = 0; i < count; i++) {
+                if (scratch->distances[i] < at.distance) {
+                    at.distance = scratch->distances[i];
+                    best = scratch->ids[i];
+                }
+            }
+        } while (best != at.id);
+    }
+    return at;
+}
+
+/* Compares the neighbours of a node that the walk has not seen; returns how many, in scratch->ids
+ * and ->distances. */
+static inline uint32_t expand(const struct hnsw *hnsw, struct scratch *scratch,
+                              const struct walk_space *space, point_offset point, uint32_t level)
+{
+    _Atomic uint32_t *row = row_at(hnsw, point, level);
+    uint32_t capacity = row_capacity(hnsw, level);
+    uint32_t fresh = 0;
+    point_offset neighbour;
+    for (uint32_t i = 0; i < capacity && row_get(row, i, &neighbour); i++) {
+        if (!visited_test_and_set(&scratch->visited, neighbour)) {
+            scratch->ids[fresh] = neighbour;
+            scratch->rows[fresh++] = space_at(space, neighbour);
+        }
+    }
+    space_many(space, scratch->rows, fresh, scratch->distances);
+    return fresh;
+}
+
+/* Would this be one copy too many of a vector the pool has? Copies are equally near, so they stand
+ * side by side. */
+static bool is_twin_too_many(const struct hnsw *hnsw, const struct pool *pool, uint32_t place,
+                             struct candidate candidate)
+{
+    if (place < TWINS_IN_POOL ||
+        pool->items[place - TWINS_IN_POOL].distance != candidate.distance) {
+        return false;
+    }
+    const struct vectors *vectors = hnsw->vectors;
+    point_offset other = pool->items[place - TWINS_IN_POOL].id & ~POOL_EXPANDED;
+    return memcmp(vectors_at(vectors, other), vectors_at(vectors, candidate.id),
+                  vectors->dim * element_size(vectors->element)) == 0;
+}
+
+static bool is_cancelled(const atomic_bool *cancelled, uint32_t step)
+{
+    return cancelled != NULL && step % CANCEL_EVERY == 0 &&
+           atomic_load_explicit(cancelled, memory_order_relaxed);
+}
+
+static inline void prefetch_node_row(const struct hnsw *hnsw, point_offset point)
+{
+    const char *row = blocks_at(&hnsw->rows0, point);
+    __builtin_prefetch(row);
+    __builtin_prefetch(row + 64);
+}
+
+bool search_level(const struct hnsw *hnsw, struct scratch *scratch, const struct level_walk *walk,
+                  struct candidate start)
+{
+    struct pool *pool = &scratch->pool;
+    DASSERT(walk->ef <= scratch->pool_room);
+    pool_reset(pool, walk->ef);
+    visited_clear(&scratch->visited);
+    visited_test_and_set(&scratch->visited, start.id);
+    pool_insert_at(pool, 0, start);
+    struct candidate at;
+    for (uint32_t step = 0; pool_next(pool, &at); step++) {
+        if (is_cancelled(walk->cancelled, step)) {
+            return false;
+        }
+        uint32_t fresh = expand(hnsw, scratch, walk->space, at.id, walk->level);
+        for (uint32_t i = 0; i < fresh; i++) {
+            struct candidate found = {.distance = scratch->distances[i], .id = scratch->ids[i]};
+            if (!(found.distance < pool_bound(pool))) {
+                continue;
+            }
+            uint32_t place = pool_place(pool, found.distance);
+            if (walk->spread && is_twin_too_many(hnsw, pool, place, found)) {
+                continue;
+            }
+            prefetch_node_row(hnsw, found.id);
+            pool_insert_at(pool, place, found);
+        }
+    }
+    return true;
+}
+
+static bool may_return(const struct search_args *args, point_offset point)
+{
+    return point < args->count &&
+           (args->accept == NULL || args->accept->test(args->accept->ctx, point));
+}
+
+enum status search_accepted(const struct hnsw *hnsw, struct scratch *scratch,
+                            const struct search_args *args, const struct walk_space *space,
+                            struct candidate start, struct topk *best)
+{
+    struct frontier *frontier = &scratch->frontier;
+    frontier->count = 0;
+    visited_clear(&scratch->visited);
+    visited_test_and_set(&scratch->visited, start.id);
+    if (may_return(args, start.id)) {
+        topk_push(best, start.distance, start.id);
+    }
+    bool fits = frontier_push(frontier, start);
+    struct candidate at;
+    for (uint32_t step = 0; fits && frontier_pop(frontier, &at); step++) {
+        if (at.distance > topk_bound(best)) {
+            break;
+        }
+        if (is_cancelled(args->cancelled, step)) {
+            return STATUS_CANCELLED;
+        }
+        uint32_t fresh = expand(hnsw, scratch, space, at.id, 0);
+        for (uint32_t i = 0; i < fresh && fits; i++) {
+            struct candidate found = {.distance = scratch->distances[i], .id = scratch->ids[i]};
+            if (found.distance > topk_bound(best)) {
+                continue;
+            }
+            prefetch_node_row(hnsw, found.id);
+            fits = frontier_push(frontier, found);
+            if (may_return(args, found.id)) {
+                topk_push(best, found.distance, found.id);
+            }
+        }
+    }
+    return fits ? STATUS_OK : STATUS_TOO_LARGE;
+}
