@@ -16,9 +16,14 @@ enum { TILE_CENTROIDS = 256, LANES = 8 };
 
 static pthread_once_t blas_once = PTHREAD_ONCE_INIT;
 
+static bool wide_lanes; /* set once */
+
 static void set_one_thread(void)
 {
     openblas_set_num_threads(1);
+#if defined(__x86_64__)
+    wide_lanes = __builtin_cpu_supports("avx2");
+#endif
 }
 
 void blas_single_threaded(void)
@@ -52,7 +57,9 @@ struct least {
     uint32_t at;
 };
 
-static struct least least_of(const float *half_norms, const float *products, size_t width)
+/* Compiled for the base instruction set and, where there is one, for a wider. */
+static inline __attribute__((always_inline)) struct least
+least_by_lanes(const float *half_norms, const float *products, size_t width)
 {
     FLOATS best = {INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY};
     INTS best_at = {0};
@@ -83,6 +90,29 @@ static struct least least_of(const float *half_norms, const float *products, siz
         }
     }
     return least;
+}
+
+static struct least least_base(const float *half_norms, const float *products, size_t width)
+{
+    return least_by_lanes(half_norms, products, width);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static struct least least_avx2(const float *half_norms,
+                                                               const float *products, size_t width)
+{
+    return least_by_lanes(half_norms, products, width);
+}
+#endif
+
+static struct least least_of(const float *half_norms, const float *products, size_t width)
+{
+#if defined(__x86_64__)
+    if (wide_lanes) {
+        return least_avx2(half_norms, products, width);
+    }
+#endif
+    return least_base(half_norms, products, width);
 }
 
 void tile_nearest(const struct centroid_set *set, const float *rows, size_t count, uint32_t *out,
