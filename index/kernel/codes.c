@@ -1,4 +1,4 @@
-/* Which cell of the integer kernels serves this CPU, and loops over floats for encoding.
+/* Which cell of the integer kernels serves this CPU.
  *
  * The list of sets goes from the plainest to the widest; the last usable one that has a cell gives
  * it. No state, no failures.
@@ -55,45 +55,4 @@ bool code_kernel_cell(size_t index, enum code_sum *sum, const struct code_kernel
         }
     }
     return false;
-}
-
-void code_levels(const float *in, size_t dim, float low, float scale, uint8_t most, uint8_t *out)
-{
-    float top = (float)most + 0.5f;
-    for (size_t i = 0; i < dim; i++) {
-        float level = (in[i] - low) * scale + 0.5f;
-        level = level > 0.0f ? level : 0.0f;
-        level = level < top ? level : top;
-        out[i] = (uint8_t)(int32_t)level;
-    }
-}
-
-struct code_levels_sums code_levels_dots(const float *row, const uint8_t *levels, size_t dim)
-{
-    /* Running sums side by side, which a compiler may not introduce by itself. */
-    enum { LANES = 8 };
-    float values[LANES] = {0};
-    float squares[LANES] = {0};
-    float products[LANES] = {0};
-    size_t i = 0;
-    for (; i + LANES <= dim; i += LANES) {
-        for (size_t lane = 0; lane < LANES; lane++) {
-            float value = row[i + lane];
-            values[lane] += value;
-            squares[lane] += value * value;
-            products[lane] += value * (float)levels[i + lane];
-        }
-    }
-    struct code_levels_sums sums = {0};
-    for (; i < dim; i++) {
-        sums.values += row[i];
-        sums.squares += row[i] * row[i];
-        sums.products += row[i] * (float)levels[i];
-    }
-    for (size_t lane = 0; lane < LANES; lane++) {
-        sums.values += values[lane];
-        sums.squares += squares[lane];
-        sums.products += products[lane];
-    }
-    return sums;
 }

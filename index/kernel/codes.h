@@ -71,5 +71,21 @@ struct code_levels_sums {
     float values;   /* of the row */
     float squares;  /* of the row */
     float products; /* of row and levels */
+    float level_values, level_squares;
 };
 struct code_levels_sums code_levels_dots(const float *row, const uint8_t *levels, size_t dim);
+/* values[i] *= factors[i] */
+void code_multiply(float *values, const float *factors, size_t count);
+/* The Hadamard transform, orthonormal; `count` is a power of two. */
+void code_hadamard(float *values, size_t count);
+/* (a, b) becomes (a + b, a - b) / sqrt(2) for value i and value i + count / 2. */
+void code_turn_halves(float *values, size_t count);
+/* To a byte a dimension: out[i] = half byte i; out[i] += bit i << shift. */
+void code_spread_halves(const uint8_t *code, size_t dim, uint8_t *out);
+void code_spread_bits(const uint8_t *code, size_t dim, uint32_t shift, uint8_t *out);
+/* out = row - centre, and sums over that: its squared length, its product with the centre, and the
+ * product of row and centre. */
+struct code_centred {
+    float squares, product, row_product;
+};
+struct code_centred code_centre(const float *row, const float *centre, size_t dim, float *out);

@@ -13,6 +13,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { QUERIES = 48, ROWS = 512 };
 static const double QUANTILE = 0.997;
@@ -27,7 +28,7 @@ static float unit_of(const struct quantizer *quantizer, const struct query_state
     case DISTANCE_MANHATTAN:
         return 1.0f;
     default:
-        return state->unit;
+        return state->length;
     }
 }
 
@@ -38,11 +39,12 @@ static int compare_floats(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-void quant_measured_bounds(const struct quantizer *quantizer, const void *state, size_t count,
-                           const float *estimates, float *error)
+void quant_plain_units(const struct quantizer *quantizer, const void *state,
+                       const void *const *codes, size_t count, const float *estimates, float *units)
 {
+    (void)codes;
     for (size_t i = 0; i < count; i++) {
-        error[i] = quantizer->error_factor * unit_of(quantizer, state, estimates[i]);
+        units[i] = unit_of(quantizer, state, estimates[i]);
     }
 }
 
@@ -55,20 +57,22 @@ struct measuring {
     void *state;
 };
 
-static void measure_query(const struct measuring *measuring, size_t query, float *errors)
+/* Exact less estimated distances of one query to all rows, and their units. */
+static void measure_query(const struct measuring *measuring, size_t query, float *errors,
+                          float *units)
 {
     const struct quantizer *quantizer = measuring->quantizer;
     const void *stored = measuring->sample->training->rows[query];
     const struct kernel *kernel = kernel_get(quantizer->distance, quantizer->element);
-    float exact[ROWS];
     float estimates[ROWS];
+    float error_units[ROWS]; /* in units of the kind, with a factor of 1 */
     quantizer_query(quantizer, stored, measuring->state);
-    quantizer_many(quantizer, measuring->state, measuring->codes, measuring->rows_count, estimates);
-    kernel->many(stored, measuring->rows, measuring->rows_count, quantizer->dim, exact);
+    quantizer_bounds(quantizer, measuring->state, measuring->codes, measuring->rows_count,
+                     estimates, error_units);
+    kernel->many(stored, measuring->rows, measuring->rows_count, quantizer->dim, errors);
     for (size_t i = 0; i < measuring->rows_count; i++) {
-        float unit = unit_of(quantizer, measuring->state, estimates[i]);
-        float error = fabsf(estimates[i] - exact[i]);
-        errors[i] = unit > 0.0f ? error / unit : 0.0f;
+        errors[i] -= estimates[i];
+        units[i] = error_units[i];
     }
 }
 
@@ -89,6 +93,23 @@ static float lost_by_codes(const struct measuring *measuring, float *row, float 
     return (float)(sum / (double)measuring->rows_count);
 }
 
+static void settle(struct quantizer *quantizer, float *errors, const float *units, size_t pairs)
+{
+    if (quantizer->kind->shifts) {
+        float *sorted = mem_alloc(pairs * sizeof *sorted);
+        memcpy(sorted, errors, pairs * sizeof *sorted);
+        qsort(sorted, pairs, sizeof *sorted, compare_floats);
+        quantizer->shift = sorted[pairs / 2];
+        mem_free(sorted);
+    }
+    for (size_t i = 0; i < pairs; i++) {
+        float error = fabsf(errors[i] - quantizer->shift) / units[i];
+        errors[i] = isfinite(error) ? error : 0.0f;
+    }
+    qsort(errors, pairs, sizeof *errors, compare_floats);
+    quantizer->error_factor = MARGIN * errors[(size_t)((double)(pairs - 1) * QUANTILE)];
+}
+
 void quant_measure_error(struct quantizer *quantizer, const struct sample *sample)
 {
     struct measuring measuring = {.quantizer = quantizer, .sample = sample};
@@ -99,7 +120,7 @@ void quant_measure_error(struct quantizer *quantizer, const struct sample *sampl
     uint8_t *codes = mem_alloc(measuring.rows_count * quantizer->code_bytes);
     void *state = mem_alloc(quantizer->state_bytes + CODE_QUERY_ALIGN);
     measuring.state = quant_align(state);
-    float *errors = mem_alloc(queries * measuring.rows_count * sizeof *errors);
+    float *errors = mem_alloc(2 * queries * measuring.rows_count * sizeof *errors);
     float *floats = mem_alloc(2 * quantizer->dim * sizeof *floats);
     for (size_t i = 0; i < measuring.rows_count; i++) {
         measuring.rows[i] = sample->training->rows[(size_t)random_below(&random, sample->count)];
@@ -107,13 +128,14 @@ void quant_measure_error(struct quantizer *quantizer, const struct sample *sampl
         quantizer_encode(quantizer, measuring.rows[i], codes + i * quantizer->code_bytes);
     }
     quantizer->error_floor = lost_by_codes(&measuring, floats, floats + quantizer->dim);
+    quantizer->error_factor = 1.0f;
+    size_t pairs = queries * measuring.rows_count;
     for (size_t q = 0; q < queries; q++) {
         size_t query = (size_t)random_below(&random, sample->count);
-        measure_query(&measuring, query, errors + q * measuring.rows_count);
+        size_t at = q * measuring.rows_count;
+        measure_query(&measuring, query, errors + at, errors + pairs + at);
     }
-    size_t pairs = queries * measuring.rows_count;
-    qsort(errors, pairs, sizeof *errors, compare_floats);
-    quantizer->error_factor = MARGIN * errors[(size_t)((double)(pairs - 1) * QUANTILE)];
+    settle(quantizer, errors, errors + pairs, pairs);
     mem_free(floats);
     mem_free(errors);
     mem_free(state);

@@ -20,15 +20,15 @@ struct quantizer {
     size_t code_bytes;
     size_t state_bytes; /* a multiple of 64, struct query_state included */
     size_t memory;
-    /* For kinds without a bound of their own; see quant_bounds.c. */
-    float error_factor; /* measured */
-    float error_floor;  /* typical squared length of what a code loses */
+    float error_factor; /* how many units an error may have, see quant_bounds.c */
+    float error_floor;  /* mean squared length of what a code loses */
+    float shift;        /* added to estimates: the median of what they lack; mostly 0 */
     char kernel_name[32];
 };
 
 /* The head of every query's state; the kind's own part follows at once. */
 struct query_state {
-    float unit; /* what error_factor is multiplied with, see quant_bounds.c */
+    float length; /* of the query */
     float pad[15];
 };
 _Static_assert(sizeof(struct query_state) == CODE_QUERY_ALIGN, "states stay aligned");
@@ -48,8 +48,8 @@ bool sample_cancelled(const struct sample *sample);
  * of dot for both, see quant_restore. */
 struct quantizer_kind {
     enum quant_kind id;
-    const char *name;
     size_t size; /* of its struct */
+    bool shifts; /* estimates have a bias that the base takes out (see `shift`) */
     /* BAD_INPUT: parameters that do not fit `dim`. Sets code_bytes, state_bytes, kernel_name,
      * memory and what follows from the parameters alone; called before train and before load. */
     enum status (*init)(struct quantizer *quantizer, struct error *err);
@@ -62,15 +62,18 @@ struct quantizer_kind {
     /* At most QUANT_BATCH codes. */
     void (*many)(const struct quantizer *quantizer, const void *state, const void *const *codes,
                  size_t count, float *out);
-    /* NULL: measured bounds. Called after `many` with its estimates. */
-    void (*bounds)(const struct quantizer *quantizer, const void *state, const void *const *codes,
-                   size_t count, const float *estimates, float *error);
+    /* In what the error of each estimate is measured, see quant_bounds.c. */
+    void (*units)(const struct quantizer *quantizer, const void *state, const void *const *codes,
+                  size_t count, const float *estimates, float *units);
     double (*oversampling)(const struct quantizer *quantizer);
     void (*save)(const struct quantizer *quantizer, struct buffer *out);
     /* CORRUPT. Takes all of its bytes. */
     enum status (*load)(struct quantizer *quantizer, struct reader *reader, struct error *err);
 };
 extern const struct quantizer_kind quantizer_scalar;
+extern const struct quantizer_kind quantizer_product;
+extern const struct quantizer_kind quantizer_binary;
+extern const struct quantizer_kind quantizer_rotated;
 
 /* The stored row as the kinds see it: float32; cosine rows of bytes are brought to length 1, so
  * that minus their dot product is the raw distance. */
@@ -82,10 +85,12 @@ static inline bool quant_is_dot(const struct quantizer *quantizer)
     return quantizer->distance == DISTANCE_COSINE || quantizer->distance == DISTANCE_DOT;
 }
 
-/* Measures error_factor and error_floor on the sample, for kinds without bounds of their own. */
+/* Measures error_floor and error_factor on the sample. */
 void quant_measure_error(struct quantizer *quantizer, const struct sample *sample);
-void quant_measured_bounds(const struct quantizer *quantizer, const void *state, size_t count,
-                           const float *estimates, float *error);
+/* The units of kinds that know nothing of each code's error. */
+void quant_plain_units(const struct quantizer *quantizer, const void *state,
+                       const void *const *codes, size_t count, const float *estimates,
+                       float *units);
 
 /* The next address that a state may have; the memory has CODE_QUERY_ALIGN bytes more. */
 static inline void *quant_align(void *memory)

@@ -221,7 +221,6 @@ static enum status scalar_load(struct quantizer *quantizer, struct reader *reade
 
 const struct quantizer_kind quantizer_scalar = {
     .id = QUANT_SCALAR,
-    .name = "scalar",
     .size = sizeof(struct scalar),
     .init = scalar_init,
     .train = scalar_train,
@@ -229,6 +228,7 @@ const struct quantizer_kind quantizer_scalar = {
     .decode = scalar_decode,
     .query = scalar_query,
     .many = scalar_many,
+    .units = quant_plain_units,
     .oversampling = scalar_oversampling,
     .save = scalar_save,
     .load = scalar_load,

@@ -5,7 +5,7 @@
  *
  * A saved quantizer, little-endian: u32 magic, u32 version; u32 kind, f32 quantile, u32
  * compression, u32 half_bits, u32 query_encoding; u32 distance, u32 element, u64 dim; f32
- * error_factor, f32 error_floor; the kind's bytes; u64 checksum of all before.
+ * error_factor, f32 error_floor, f32 shift; the kind's bytes; u64 checksum of all before.
  *
  * Failures: CANCELLED and BAD_INPUT in training, CORRUPT in loading. Memory of a size that comes
  * from outside is bounded by QUANT_DIM_MAX and the sizes that kinds check.
@@ -25,6 +25,8 @@ enum { MAGIC = 0x51475353, VERSION = 1, CHECKSUM_SIZE = 8, ROW_ON_STACK = 2048 }
 
 static const struct quantizer_kind *const kinds[] = {
     &quantizer_scalar,
+    &quantizer_binary,
+    &quantizer_rotated,
 };
 enum { KINDS_COUNT = sizeof kinds / sizeof kinds[0] };
 
@@ -125,9 +127,7 @@ enum status quantizer_train(const struct quant_params *params,
         quantizer_free(quantizer);
         return status;
     }
-    if (quantizer->kind->bounds == NULL) {
-        quant_measure_error(quantizer, &sample);
-    }
+    quant_measure_error(quantizer, &sample);
     *out = quantizer;
     return STATUS_OK;
 }
@@ -205,7 +205,7 @@ void quantizer_decode(const struct quantizer *quantizer, const void *code, float
 static void query_row(const struct quantizer *quantizer, const float *row, void *state)
 {
     memset(state, 0, quantizer->state_bytes);
-    ((struct query_state *)state)->unit = (float)length_of(row, quantizer->dim);
+    ((struct query_state *)state)->length = (float)length_of(row, quantizer->dim);
     quantizer->kind->query(quantizer, row, state);
 }
 
@@ -222,17 +222,24 @@ void quantizer_many(const struct quantizer *quantizer, const void *state, const 
         size_t batch = count - at < QUANT_BATCH ? count - at : QUANT_BATCH;
         quantizer->kind->many(quantizer, state, codes + at, batch, out + at);
     }
+    if (quantizer->shift != 0.0f) {
+        for (size_t i = 0; i < count; i++) {
+            out[i] += quantizer->shift;
+        }
+    }
 }
 
 void quantizer_bounds(const struct quantizer *quantizer, const void *state,
                       const void *const *codes, size_t count, float *out, float *error)
 {
     quantizer_many(quantizer, state, codes, count, out);
-    if (quantizer->kind->bounds == NULL) {
-        quant_measured_bounds(quantizer, state, count, out, error);
-        return;
+    for (size_t at = 0; at < count; at += QUANT_BATCH) {
+        size_t batch = count - at < QUANT_BATCH ? count - at : QUANT_BATCH;
+        quantizer->kind->units(quantizer, state, codes + at, batch, out + at, error + at);
     }
-    quantizer->kind->bounds(quantizer, state, codes, count, out, error);
+    for (size_t i = 0; i < count; i++) {
+        error[i] *= quantizer->error_factor;
+    }
 }
 
 void quant_put_float(struct buffer *out, float value)
@@ -283,6 +290,7 @@ void quantizer_save(const struct quantizer *quantizer, struct buffer *out)
     buffer_append_u64(out, quantizer->dim);
     quant_put_float(out, quantizer->error_factor);
     quant_put_float(out, quantizer->error_floor);
+    quant_put_float(out, quantizer->shift);
     quantizer->kind->save(quantizer, out);
     if (!out->failed) {
         buffer_append_u64(out, checksum64(slice_of(out->data + start, out->size - start)));
@@ -330,6 +338,7 @@ enum status quantizer_load(struct slice image, enum distance distance, enum elem
     }
     quantizer->error_factor = quant_get_finite(&reader);
     quantizer->error_floor = quant_get_finite(&reader);
+    quantizer->shift = quant_get_finite(&reader);
     enum status status = quantizer->kind->load(quantizer, &reader, err);
     if (status == STATUS_OK && (reader.failed || reader_left(&reader) != 0 ||
                                 quantizer->error_factor < 0.0f || quantizer->error_floor < 0.0f)) {
