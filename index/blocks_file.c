@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MODE_FILE = 0640, STEP_MIN = 256 << 10, STEP_MAX = 16 << 20, STEP_PART = 8 };
+enum { MODE_FILE = 0640, STEP_MIN = 64 << 10, STEP_MAX = 16 << 20, STEP_PART = 8 };
 
 static int real_allocate(int fd, uint64_t offset, uint64_t size)
 {

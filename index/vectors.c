@@ -13,6 +13,7 @@
 #include "index/vectors_int.h"
 #include "storage/base/assert.h"
 
+#include <assert.h>
 #include <string.h>
 
 size_t vectors_stride(size_t dim, enum element element)
@@ -119,10 +120,9 @@ size_t vectors_count(const struct vectors *vectors)
 
 void vectors_bury(struct vectors *vectors, point_offset offset)
 {
+    static_assert((RETIRED | 1) == DEAD, "a retired row dies by one bit");
     if (get_presence(vectors, offset) == RETIRED) {
-        uint8_t byte = atomic_load_explicit(presence_at(vectors, offset), memory_order_relaxed);
-        atomic_store_explicit(presence_at(vectors, offset), (uint8_t)((byte & ~STATE_MASK) | DEAD),
-                              memory_order_release);
+        atomic_fetch_or_explicit(presence_at(vectors, offset), 1, memory_order_release);
     }
 }
 

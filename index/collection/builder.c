@@ -71,6 +71,19 @@ static bool build_one(struct builder *builder, struct collection *collection)
     return true;
 }
 
+static bool maintain_one(struct collection *collection)
+{
+    bool more = false;
+    struct error err = {0};
+    if (!atomic_load(&collection->dropped) &&
+        segment_maintain(collection->segment, &more, &err) != STATUS_OK) {
+        log_error("index/collection", "collection `%s`: files of vectors: %s", collection->name,
+                  err.message);
+        return false;
+    }
+    return more;
+}
+
 static void *run_builder(void *arg)
 {
     struct builder *builder = arg;
@@ -87,6 +100,7 @@ static void *run_builder(void *arg)
         for (size_t i = 0; i < count; i++) {
             if (!atomic_load(&builder->stop)) {
                 worked |= build_one(builder, list[i]);
+                worked |= maintain_one(list[i]);
                 if (purge) {
                     purge_one(list[i]);
                 }

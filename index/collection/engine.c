@@ -89,6 +89,10 @@ static void save_images(struct engine *engine)
     size_t count = catalog_list(engine, &list);
     for (size_t i = 0; i < count; i++) {
         struct error err = {0};
+        if (segment_seal(list[i]->segment, &err) != STATUS_OK) {
+            log_warn("index/collection", "vectors of `%s` will be loaded at the next start: %s",
+                     list[i]->name, err.message);
+        }
         if (segment_save_images(list[i]->segment, &err) != STATUS_OK) {
             log_warn("index/collection", "graphs of `%s` will be built anew at the next start: %s",
                      list[i]->name, err.message);

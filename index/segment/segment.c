@@ -9,32 +9,50 @@
 #include "index/segment/segment_int.h"
 #include "storage/base/assert.h"
 #include "storage/base/clock.h"
+#include "storage/base/file.h"
 #include "storage/base/mem.h"
 #include "storage/kv/keys.h"
 
+#include <stdio.h>
 #include <time.h>
 
-enum { COMMIT_WAIT_US = 50 };
+enum { COMMIT_WAIT_US = 50, PATH_BYTES_MAX = 4096 };
 static const uint64_t COMMIT_WAIT_MAX_NS = 10000000000u;
+
+static enum status open_vectors(struct segment *segment, uint32_t number,
+                                const struct vector_spec *spec, struct error *err)
+{
+    char base[PATH_BYTES_MAX];
+    int size = snprintf(base, sizeof(base), "%s/%u", segment->index_path, number);
+    if (size >= (int)sizeof(base)) {
+        return error_set(err, STATUS_IO, "path of the data folder is too long");
+    }
+    struct vectors_file_options options = {
+        .base = base, .placement = spec->placement, .count_max = segment_next_offset(segment)};
+    return vectors_open(&segment->slots[number].vectors, spec->distance, spec->element, spec->dim,
+                        &options, err);
+}
 
 static enum status open_slots(struct segment *segment, const struct schema *schema,
                               struct error *err)
 {
+    const struct file_system *fs = file_system_real();
     segment->slots = mem_zalloc((schema->vectors_count + 1) * sizeof(segment->slots[0]));
-    for (uint32_t i = 0; i < schema->vectors_count; i++) {
+    enum status status =
+        schema->vectors_count > 0 ? fs->make_dirs(fs, segment->index_path, err) : STATUS_OK;
+    for (uint32_t i = 0; i < schema->vectors_count && status == STATUS_OK; i++) {
         struct slot *slot = &segment->slots[i];
         const struct vector_spec *spec = &schema->vectors[i];
-        enum status status =
-            vectors_init(&slot->vectors, spec->distance, spec->element, spec->dim, err);
+        status = open_vectors(segment, i, spec, err);
         if (status != STATUS_OK) {
-            return status;
+            break;
         }
         ASSERT(pthread_mutex_init(&slot->lock, NULL) == 0);
         slot->spec = *spec;
         slot->spec.name = mem_strdup(spec->name);
         segment->slots_count++;
     }
-    return STATUS_OK;
+    return status;
 }
 
 enum status segment_open(const struct segment_options *options, struct segment **out,
@@ -58,14 +76,14 @@ enum status segment_open(const struct segment_options *options, struct segment *
         status = blocks_init(&segment->live, 1, err);
     }
     if (status == STATUS_OK) {
-        status = open_slots(segment, options->schema, err);
-    }
-    if (status == STATUS_OK) {
         status = segment_grow(segment, options->next_offset, err);
     }
     if (status == STATUS_OK) {
         atomic_store(&segment->count, options->next_offset);
         segment->snapshot.count = options->next_offset;
+        status = open_slots(segment, options->schema, err);
+    }
+    if (status == STATUS_OK) {
         status = segment_load(segment, err);
     }
     if (status != STATUS_OK) {

@@ -109,6 +109,13 @@ bool segment_build_due(struct segment *segment);
 /* Builds what is due, swaps finished graphs in, saves images. */
 enum status segment_build(struct segment *segment, const atomic_bool *cancelled, struct error *err);
 enum status segment_save_images(struct segment *segment, struct error *err);
+/* Brings the files of vectors to disk and notes how far they go, so that the next start maps them
+ * instead of loading; a few small rows are not worth it. At the end, beside nothing else. */
+enum status segment_seal(struct segment *segment, struct error *err);
+/* A bounded piece of work on the files of vectors, to be called again and again: seals what has
+ * grown; after a start looks at what was sealed, and restores from storage what is damaged. *more:
+ * there is more to do at once. */
+enum status segment_maintain(struct segment *segment, bool *more, struct error *err);
 /* The last pieces of work that ended, newest first; returns how many. */
 size_t segment_finished_work(struct segment *segment, struct finished_work *out, size_t max);
 /* A new schema with the same slots. */

@@ -4,6 +4,7 @@
 #include "index/segment/match_cache.h"
 #include "index/segment/segment.h"
 #include "index/segment/work_log.h"
+#include "index/vectors_file.h"
 #include "storage/base/bitmap.h"
 #include "storage/base/hashmap.h"
 
@@ -74,8 +75,9 @@ struct segment {
     struct work_log work;
     struct graveyard graves;
     struct match_cache matches;
-    atomic_bool dropped; /* the collection is gone: its rows are being removed */
-    bool edited;         /* this command changed something in place; the writer's */
+    point_offset seal_tried; /* rows there were when sealing was tried last; the builder's */
+    atomic_bool dropped;     /* the collection is gone: its rows are being removed */
+    bool edited;             /* this command changed something in place; the writer's */
     struct hashmap
         *pending; /* offset -> struct pending, payloads not committed yet; the writer's */
 };
@@ -131,6 +133,14 @@ void graveyard_deinit(struct graveyard *graves);
 void graveyard_add(struct graveyard *graves, point_offset offset);
 enum status segment_remove_rows(struct segment *segment, const point_offset *offsets, size_t count,
                                 struct error *err);
+/* segment_reclaim.c */
+/* No index of the slot refers to these places any more, nor will, as far as they hold no vector
+ * (NULL: to any such place). What no reader needs either is given back, now or with a later purge.
+ * Builder only. */
+enum status segment_reclaim(struct segment *segment, uint32_t slot, const struct bitmap *unreferred,
+                            struct error *err);
+/* Gives back what nobody needs, in all slots. */
+enum status segment_release(struct segment *segment, struct error *err);
 /* segment_build.c */
 struct index_ref *slot_pin(struct slot *slot); /* NULL: no graph */
 void slot_unpin(struct index_ref *ref);

@@ -1,13 +1,18 @@
-/* Loading a segment from storage: point rows first, then the vectors of each slot in the order of
- * their offsets, then the graphs' images. A vector row without a point that has it belongs to a
- * graph's past: it is loaded for the graph to walk over, or removed from storage when there is no
- * graph. */
+/* Loading a segment: point rows from storage first; then the vectors of each slot, those that were
+ * sealed from their file, the others from storage in the order of their offsets; then the images of
+ * the indexes. A vector row without a point that has it belongs to an index's past: it is there for
+ * the index to walk over.
+ *
+ * The file of a slot is taken when it holds every row that the points say it must, and some of
+ * them, looked at, are what storage has. */
 #include "index/segment/segment_int.h"
 #include "storage/base/assert.h"
 #include "storage/base/logger.h"
 #include "storage/base/mem.h"
 #include "storage/base/reader.h"
 #include "storage/kv/keys.h"
+
+enum { SAMPLES = 16 }; /* rows of a file that are compared with storage */
 
 static enum status load_point(struct segment *segment, point_offset offset, struct slice value,
                               struct bitmap *has, struct error *err)
@@ -68,16 +73,81 @@ static enum status load_points(struct segment *segment, struct bitmap *has, stru
     return status;
 }
 
+/* Is this sealed row what storage has? */
+static enum status compare_row(struct segment *segment, uint32_t slot_number, point_offset offset,
+                               bool *same, struct error *err)
+{
+    const struct slot *slot = &segment->slots[slot_number];
+    struct key key = key_vector(segment->collection, (uint16_t)slot_number, offset);
+    struct arena *arena = arena_create(0);
+    struct slice stored = {0};
+    enum status status = kv_get(segment->kv, KV_VECTORS, key_slice(&key), arena, &stored, err);
+    *same = status == STATUS_OK && stored.size == vector_bytes(slot) &&
+            memcmp(stored.data, vectors_at(&slot->vectors, offset), stored.size) == 0;
+    arena_destroy(arena);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status check_sealed(struct segment *segment, uint32_t slot_number,
+                                const struct bitmap *has, bool *fits, struct error *err)
+{
+    const struct vectors *vectors = &segment->slots[slot_number].vectors;
+    point_offset sealed = vectors_sealed(vectors);
+    *fits = true;
+    for (size_t i = bitmap_next(has, 0); i < sealed && *fits; i = bitmap_next(has, i + 1)) {
+        *fits = vectors_is_filled(vectors, (point_offset)i);
+    }
+    enum status status = STATUS_OK;
+    for (uint64_t i = 0; i < SAMPLES && *fits && status == STATUS_OK; i++) {
+        size_t offset = bitmap_next(has, i * sealed / SAMPLES);
+        if (offset < sealed) {
+            status = compare_row(segment, slot_number, (point_offset)offset, fits, err);
+        }
+    }
+    return status;
+}
+
+/* Takes the rows that are in the slot's file. */
+static enum status take_sealed(struct segment *segment, uint32_t slot_number,
+                               const struct bitmap *has, struct error *err)
+{
+    struct slot *slot = &segment->slots[slot_number];
+    bool fits = true;
+    enum status status = check_sealed(segment, slot_number, has, &fits, err);
+    if (status != STATUS_OK || !fits) {
+        if (status == STATUS_OK) {
+            log_warn(
+                "index/segment",
+                "vectors of collection %u, vector %u are loaded from storage: their file is of "
+                "another history",
+                segment->collection, slot_number);
+            status = vectors_restart(&slot->vectors, err);
+        }
+        return status;
+    }
+    unsigned present = 0;
+    unsigned filled = 0;
+    for (point_offset i = 0; i < vectors_sealed(&slot->vectors); i++) {
+        filled += vectors_is_filled(&slot->vectors, i);
+        present += bitmap_get(has, i) && vectors_revive(&slot->vectors, i);
+    }
+    atomic_store(&slot->present, present);
+    atomic_store(&slot->dead, filled - present);
+    return STATUS_OK;
+}
+
+/* The rows that were not in the slot's file. */
 static enum status load_vectors(struct segment *segment, uint32_t slot_number,
                                 const struct bitmap *has, struct error *err)
 {
     struct slot *slot = &segment->slots[slot_number];
-    struct key from = key_vector_begin(segment->collection, (uint16_t)slot_number);
+    struct key from =
+        key_vector(segment->collection, (uint16_t)slot_number, vectors_sealed(&slot->vectors));
     struct key to = key_vector_end(segment->collection, (uint16_t)slot_number);
     struct kv_cursor *cursor =
         kv_cursor_open(segment->kv, KV_VECTORS, key_slice(&from), key_slice(&to));
     enum status status = STATUS_OK;
-    unsigned present = 0;
+    unsigned present = atomic_load(&slot->present);
     for (; status == STATUS_OK && kv_cursor_valid(cursor); kv_cursor_next(cursor)) {
         point_offset offset = key_offset_parse(kv_cursor_key(cursor));
         struct slice value = kv_cursor_value(cursor);
@@ -123,7 +193,10 @@ enum status segment_load(struct segment *segment, struct error *err)
         status = load_points(segment, has, err);
     }
     for (uint32_t i = 0; status == STATUS_OK && i < segment->slots_count; i++) {
-        status = load_vectors(segment, i, &has[i], err);
+        status = take_sealed(segment, i, &has[i], err);
+        if (status == STATUS_OK) {
+            status = load_vectors(segment, i, &has[i], err);
+        }
     }
     for (uint32_t i = 0; i < segment->slots_count; i++) {
         bitmap_deinit(&has[i]);

@@ -74,12 +74,9 @@ enum status segment_purge(struct segment *segment, struct error *err)
     enum status status = segment_remove_rows(segment, purged, count, err);
     for (size_t i = 0; i < count; i++) { /* no search may want them any more */
         for (uint32_t slot = 0; slot < segment->slots_count; slot++) {
-            struct vectors *vectors = &segment->slots[slot].vectors;
-            if (purged[i] < vectors_count(vectors)) {
-                vectors_remove(vectors, purged[i]);
-            }
+            vectors_bury(&segment->slots[slot].vectors, purged[i]);
         }
     }
     mem_free(purged);
-    return status;
+    return status == STATUS_OK && count > 0 ? segment_release(segment, err) : status;
 }

@@ -159,6 +159,7 @@ static void drop_vector(struct segment *segment, struct kv_batch *batch, point_o
     if (!ref) { /* no graph can hold it */
         struct key key = key_vector(segment->collection, (uint16_t)slot_number, offset);
         kv_delete(batch, KV_VECTORS, key_slice(&key));
+        vectors_unrefer(&slot->vectors, offset);
     } else {
         slot_unpin(ref);
     }
@@ -190,7 +191,13 @@ enum status segment_put(struct segment *segment, struct kv_batch *batch, uint64_
                          "the collection has used all its %u places: move its points to a new one",
                          UINT32_MAX);
     }
+    /* All room first: a write that finds none has changed nothing. */
     enum status status = segment_grow(segment, offset + 1, err);
+    for (uint32_t i = 0; i < segment->slots_count && status == STATUS_OK; i++) {
+        if (vectors[i].data) {
+            status = vectors_reserve(&segment->slots[i].vectors, offset, err);
+        }
+    }
     if (status != STATUS_OK) {
         return status;
     }
