@@ -1,5 +1,5 @@
-/* IEEE 754 binary16 to float32 and back, without help from the CPU: round to nearest even,
- * subnormals kept. */
+/* IEEE 754 binary16 and bfloat16 (the upper half of a float32) to float32 and back, without help
+ * from the CPU: round to nearest even, subnormals kept. */
 #pragma once
 #include <stdint.h>
 #include <string.h>
@@ -51,4 +51,23 @@ static inline uint16_t half_from_float(float value)
     uint32_t odd = magnitude >> 13 & 1u;
     uint32_t rounded = magnitude + 0xfffu + odd - (112u << 23);
     return (uint16_t)(sign | rounded >> 13);
+}
+
+static inline float bfloat_to_float(uint16_t bfloat)
+{
+    uint32_t bits = (uint32_t)bfloat << 16;
+    float out;
+    memcpy(&out, &bits, sizeof out);
+    return out;
+}
+
+/* Too large a value gives infinity (0x7f80 with the sign). */
+static inline uint16_t bfloat_from_float(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) {
+        return (uint16_t)(bits >> 16 | 0x40u); /* stays NaN, whatever the lower bits were */
+    }
+    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }

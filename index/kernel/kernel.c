@@ -15,8 +15,10 @@
 static const struct kernel_set *const sets[] = {
     &kernel_set_scalar,
 #if defined(__x86_64__)
-    &kernel_set_avx2,
-    &kernel_set_avx512,
+    &kernel_set_avx2,   &kernel_set_avx512,  &kernel_set_avx512vnni, &kernel_set_avx512bf16,
+#endif
+#if defined(__aarch64__)
+    &kernel_set_neon,   &kernel_set_dotprod,
 #endif
 };
 enum { SETS_COUNT = sizeof sets / sizeof sets[0] };
@@ -74,6 +76,16 @@ const char *kernel_isa(void)
     return best_isa;
 }
 
+const char *kernel_set_usable(size_t index)
+{
+    for (size_t s = 0; s < SETS_COUNT; s++) {
+        if (sets[s]->usable() && index-- == 0) {
+            return sets[s]->isa;
+        }
+    }
+    return NULL;
+}
+
 bool kernel_cell(size_t index, enum distance *distance, enum element *element,
                  const struct kernel **out)
 {
@@ -99,7 +111,7 @@ bool kernel_cell(size_t index, enum distance *distance, enum element *element,
 size_t element_size(enum element element)
 {
     static const size_t sizes[ELEMENT_COUNT] = {
-        [ELEMENT_F32] = 4, [ELEMENT_F16] = 2, [ELEMENT_U8] = 1};
+        [ELEMENT_F32] = 4, [ELEMENT_F16] = 2, [ELEMENT_U8] = 1, [ELEMENT_BF16] = 2};
     ASSERT(element < ELEMENT_COUNT);
     return sizes[element];
 }

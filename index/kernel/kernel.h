@@ -16,7 +16,9 @@ enum distance {
     DISTANCE_MANHATTAN,
     DISTANCE_COUNT
 };
-enum element { ELEMENT_F32, ELEMENT_F16, ELEMENT_U8, ELEMENT_COUNT };
+/* Stored values of a dimension. The numbers of the first three are in files; new ones go last.
+ * Requests and schemas do not know bfloat16 yet. */
+enum element { ELEMENT_F32, ELEMENT_F16, ELEMENT_U8, ELEMENT_BF16, ELEMENT_COUNT };
 
 struct kernel {
     const char *name; /* "euclid/f32/avx2" */
@@ -34,6 +36,9 @@ const struct kernel *kernel_scalar(enum distance distance,
                                    enum element element); /* the reference */
 /* Names of the instruction sets: best one in use ("avx2"), for telemetry. */
 const char *kernel_isa(void);
+/* The sets that this CPU runs, from the plainest to the best; NULL when `index` is past the last.
+ */
+const char *kernel_set_usable(size_t index);
 /* For tests and benchmarks: every cell compiled in for this CPU; false when `index` is past the
  * last. */
 bool kernel_cell(size_t index, enum distance *distance, enum element *element,
@@ -49,8 +54,8 @@ bool distance_larger_is_better(enum distance distance);
 
 /* From the client's float32 to the stored form: normalises for cosine (in double; not for uint8; a
  * zero vector stays), then converts. uint8: rounds toward zero and clamps to 0..255, as the
- * contract does. False when a value is not finite or does not fit the element (float16 overflow);
- * `out` may then be partly written. */
+ * contract does. False when a value is not finite or does not fit the element (float16 or bfloat16
+ * overflow); `out` may then be partly written. */
 bool vector_prepare(enum distance distance, enum element element, const float *in, size_t dim,
                     void *out);
 /* Stored form back to float32. */

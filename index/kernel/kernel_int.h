@@ -16,6 +16,8 @@ extern const struct kernel_set kernel_set_scalar;
 #if defined(__x86_64__)
 extern const struct kernel_set kernel_set_avx2;
 extern const struct kernel_set kernel_set_avx512;
+extern const struct kernel_set kernel_set_avx512vnni;
+extern const struct kernel_set kernel_set_avx512bf16;
 /* Not every compiler's __builtin_cpu_supports knows this one. The wider registers are asked for
  * beside it. */
 static inline bool cpu_has_f16c(void)
@@ -23,11 +25,23 @@ static inline bool cpu_has_f16c(void)
     unsigned a, b, c, d;
     return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
 }
+/* What all AVX-512 sets build on. */
+static inline bool cpu_has_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && cpu_has_f16c();
+}
+#endif
+#if defined(__aarch64__)
+extern const struct kernel_set kernel_set_neon;
+extern const struct kernel_set kernel_set_dotprod;
 #endif
 
 /* How `many` prefetches: the vector `ahead` places further, its first `bytes` bytes. Short rows are
- * asked for whole; of long ones only the start, for the hardware follows a stream by itself.
- * Measured: fewer in flight leave memory idle, more than the core can have outstanding are dropped.
+ * asked for whole; of long ones only the start, for the hardware follows a stream by itself and
+ * asking for all of it costs a tenth. Measured: fewer in flight leave memory idle, more than the
+ * core can have outstanding are dropped.
  */
 struct prefetch_plan {
     size_t ahead;
@@ -35,10 +49,10 @@ struct prefetch_plan {
 };
 static inline struct prefetch_plan prefetch_plan_for(size_t row_bytes)
 {
-    enum { SHORT_ROW = 512, BYTES_MAX = 2048 };
+    enum { SHORT_ROW = 512 };
     return (struct prefetch_plan){
-        .ahead = row_bytes <= SHORT_ROW ? 6 : 2,
-        .bytes = row_bytes < BYTES_MAX ? row_bytes : BYTES_MAX,
+        .ahead = row_bytes <= SHORT_ROW ? 8 : 4,
+        .bytes = row_bytes < SHORT_ROW ? row_bytes : SHORT_ROW,
     };
 }
 static inline void prefetch_row(const void *row, size_t bytes)
@@ -48,6 +62,10 @@ static inline void prefetch_row(const void *row, size_t bytes)
     }
 }
 
-/* The raw cosine of uint8 rows from exact sums; every set uses this, so they agree to the last bit.
- */
-float cosine_u8_from_sums(uint64_t dot, uint64_t norm_a, uint64_t norm_b);
+/* Exact sums over uint8 rows: of products, squared or absolute differences; and the squares of each
+ * side, for cosine only. */
+struct byte_sums {
+    uint64_t pair, norm, norm_query;
+};
+/* The raw distance from them; every set uses this, so they agree to the last bit. */
+float distance_u8_from_sums(enum distance distance, const struct byte_sums *sums);

@@ -1,8 +1,9 @@
 /* From the client's float32 values to the stored form and back.
  *
- * Cosine rows of float32 and float16 are stored with length 1. The length is computed and divided
+ * Cosine rows of floats are stored with length 1. The length is computed and divided
  * out in double, so that neither tiny nor huge values lose it: the square of any finite float32 is
- * a normal double. A value that is not finite, or too large for float16, fails the whole vector.
+ * a normal double. A value that is not finite, or too large for the element, fails the whole
+ * vector.
  */
 #include "index/kernel/half.h"
 #include "index/kernel/kernel.h"
@@ -59,11 +60,12 @@ bool vector_prepare(enum distance distance, enum element element, const float *i
             ((float *)out)[i] = value;
             continue;
         }
-        uint16_t half = half_from_float(value);
-        if ((half & 0x7fffu) == 0x7c00u) {
+        bool half = element == ELEMENT_F16;
+        uint16_t bits = half ? half_from_float(value) : bfloat_from_float(value);
+        if ((bits & 0x7fffu) == (half ? 0x7c00u : 0x7f80u)) {
             return false;
         }
-        ((uint16_t *)out)[i] = half;
+        ((uint16_t *)out)[i] = bits;
     }
     return true;
 }
@@ -75,7 +77,8 @@ void vector_restore(enum element element, const void *in, size_t dim, float *out
         return;
     }
     for (size_t i = 0; i < dim; i++) {
-        out[i] = element == ELEMENT_F16 ? half_to_float(((const uint16_t *)in)[i])
-                                        : (float)((const uint8_t *)in)[i];
+        out[i] = element == ELEMENT_F16    ? half_to_float(((const uint16_t *)in)[i])
+                 : element == ELEMENT_BF16 ? bfloat_to_float(((const uint16_t *)in)[i])
+                                           : (float)((const uint8_t *)in)[i];
     }
 }
