@@ -5,7 +5,7 @@
  *
  * Anonymous blocks are backed lazily as well: pages come when written, so a block of 64 MiB with
  * ten rows costs a few pages. Huge pages are asked for once waste is small beside what is used:
- * from HUGE_FROM on in the first block, for the whole of every later one.
+ * from BLOCK_HUGE_FROM on in the first block, for the whole of every later one.
  *
  * Blocks of a file lie in it one after the other, each mapped as a whole. The file grows behind the
  * mapping, and always before a row is handed out: touching a mapped page without a block on disk
@@ -28,7 +28,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { BLOCK_BYTES_MAX = 64 << 20, HUGE_PAGE = 2 << 20, HUGE_FROM = 4 << 20, SHIFT_MAX = 26 };
+enum { BLOCK_BYTES_MAX = 64 << 20, SHIFT_MAX = 26 };
 enum { FLAG_FIRST_HUGE = 1 }; /* the first block has asked for huge pages */
 
 static void *map_lazily(size_t size, struct error *err)
@@ -60,7 +60,7 @@ enum status blocks_init(struct blocks *blocks, size_t stride, struct error *err)
 static size_t block_bytes(const struct blocks *blocks)
 {
     size_t bytes = blocks->stride << blocks->shift;
-    return (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    return (bytes + BLOCK_HUGE_PAGE - 1) / BLOCK_HUGE_PAGE * BLOCK_HUGE_PAGE;
 }
 
 enum status blocks_open(struct blocks *blocks, size_t stride,
@@ -97,15 +97,15 @@ void blocks_deinit(struct blocks *blocks)
 static uint8_t *map_block(const struct blocks *blocks, struct error *err)
 {
     size_t bytes = block_bytes(blocks);
-    uint8_t *memory = map_lazily(bytes + HUGE_PAGE, err);
+    uint8_t *memory = map_lazily(bytes + BLOCK_HUGE_PAGE, err);
     if (memory == NULL) {
         return NULL;
     }
-    size_t before = (HUGE_PAGE - (uintptr_t)memory % HUGE_PAGE) % HUGE_PAGE;
+    size_t before = (BLOCK_HUGE_PAGE - (uintptr_t)memory % BLOCK_HUGE_PAGE) % BLOCK_HUGE_PAGE;
     if (before > 0) {
         munmap(memory, before);
     }
-    munmap(memory + before + bytes, HUGE_PAGE - before);
+    munmap(memory + before + bytes, BLOCK_HUGE_PAGE - before);
     memory += before;
     if (blocks->file != NULL &&
         blocks_file_map(blocks->file, blocks->blocks_count, memory, err) != STATUS_OK) {
@@ -156,7 +156,11 @@ enum status blocks_keep(struct blocks *blocks, size_t rows, struct error *err)
     if (status == STATUS_OK) {
         status = blocks_file_cut(blocks->file, end, err);
     }
-    return status == STATUS_OK ? map_blocks(blocks, rows, err) : status;
+    status = status == STATUS_OK ? map_blocks(blocks, rows, err) : status;
+    if (status == STATUS_OK) {
+        blocks_file_advise(blocks->file, blocks);
+    }
+    return status;
 }
 
 enum status blocks_grow_from(struct blocks *blocks, size_t first, size_t count, struct error *err)
@@ -169,12 +173,19 @@ enum status blocks_grow_from(struct blocks *blocks, size_t first, size_t count, 
             return status;
         }
     }
+    uint32_t mapped = blocks->blocks_count;
     enum status status = map_blocks(blocks, count, err);
-    if (status == STATUS_OK && (blocks->flags & FLAG_FIRST_HUGE) == 0 && blocks->file == NULL &&
-        blocks->adopted == 0 && count > HUGE_FROM / blocks->stride) {
+    if (status == STATUS_OK && blocks->file != NULL) {
+        if (blocks->blocks_count != mapped || !blocks->file->huge) {
+            blocks_file_advise(blocks->file, blocks);
+        }
+        return STATUS_OK;
+    }
+    if (status == STATUS_OK && (blocks->flags & FLAG_FIRST_HUGE) == 0 && blocks->adopted == 0 &&
+        count > BLOCK_HUGE_FROM / blocks->stride) {
         blocks->flags |= FLAG_FIRST_HUGE;
         size_t bytes = block_bytes(blocks);
-        if (bytes > HUGE_FROM) {
+        if (bytes > BLOCK_HUGE_FROM) {
             uint8_t *first_block = atomic_load_explicit(&blocks->block[0], memory_order_relaxed);
             (void)madvise(first_block, bytes, MADV_HUGEPAGE);
         }

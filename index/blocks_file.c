@@ -4,6 +4,9 @@
  * disk the step is cut down to what the row at hand needs before the write is refused. A step never
  * goes over the end of a block's rows: between them and the next block lies nothing.
  *
+ * Huge pages make random walks over the rows faster, but what is not in memory is then read 2 MiB
+ * at a time: only files that are small beside the memory we may use ask for them.
+ *
  * MADV_DONTNEED on a shared mapping of a file forgets no byte: the pages stay dirty in the system's
  * cache. PINNED blocks are locked page by page as they are touched; where that is not allowed they
  * are read in at the start and left to the system, which is logged once.
@@ -17,12 +20,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { MODE_FILE = 0640, STEP_MIN = 64 << 10, STEP_MAX = 16 << 20, STEP_PART = 8 };
+enum { HUGE_PART = 8, GROUP_BYTES_MAX = 4096 };
 
 static int real_allocate(int fd, uint64_t offset, uint64_t size)
 {
@@ -59,6 +65,56 @@ const struct blocks_system *blocks_system_real(void)
     return &real;
 }
 
+/* A small file's text; false: there is none. */
+static bool read_text(const char *path, char *text, size_t room)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    ssize_t size = read(fd, text, room - 1);
+    (void)close(fd);
+    text[size > 0 ? size : 0] = '\0';
+    return size > 0;
+}
+
+static uint64_t read_limit(const char *folder, const char *group, const char *name)
+{
+    char path[GROUP_BYTES_MAX];
+    char text[32];
+    int size = snprintf(path, sizeof(path), "%s%s/%s", folder, group, name);
+    bool is_number = size < (int)sizeof(path) && read_text(path, text, sizeof(text)) &&
+                     text[0] >= '0' && text[0] <= '9';
+    return is_number ? strtoull(text, NULL, 10) : UINT64_MAX;
+}
+
+/* The machine's memory, or what our control group lets us use of it. */
+static uint64_t memory_max(void)
+{
+    static const struct {
+        const char *line, *folder, *name;
+    } kinds[] = {{"0::", "/sys/fs/cgroup", "memory.max"},
+                 {":memory:", "/sys/fs/cgroup/memory", "memory.limit_in_bytes"}};
+    uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGE_SIZE);
+    char groups[GROUP_BYTES_MAX] = "";
+    (void)read_text("/proc/self/cgroup", groups, sizeof(groups));
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        uint64_t limit = read_limit(kinds[i].folder, "", kinds[i].name);
+        memory = limit < memory ? limit : memory;
+        char *group = strstr(groups, kinds[i].line);
+        if (group != NULL) {
+            group += strlen(kinds[i].line);
+            size_t size = strcspn(group, "\n");
+            char own[GROUP_BYTES_MAX];
+            memcpy(own, group, size);
+            own[size] = '\0';
+            limit = read_limit(kinds[i].folder, own, kinds[i].name);
+            memory = limit < memory ? limit : memory;
+        }
+    }
+    return memory;
+}
+
 static enum status fail(const struct blocks_file *file, int code, const char *verb,
                         struct error *err)
 {
@@ -85,6 +141,7 @@ enum status blocks_file_open(const struct blocks_file_options *options, uint64_t
     file->system = options->system != NULL ? options->system : blocks_system_real();
     file->region = region;
     file->used = used;
+    file->huge_max = memory_max() / HUGE_PART;
     *out = file;
     return STATUS_OK;
 }
@@ -134,7 +191,8 @@ static enum status allocate_step(struct blocks_file *file, uint64_t end, struct 
     step = step < STEP_MIN ? STEP_MIN : step;
     step = step > STEP_MAX ? STEP_MAX : step;
     uint64_t ahead = end + step < block_end ? end + step : block_end;
-    ahead = (ahead + BLOCK_PAGE - 1) / BLOCK_PAGE * BLOCK_PAGE;
+    uint64_t unit = step >= BLOCK_HUGE_PAGE ? BLOCK_HUGE_PAGE : BLOCK_PAGE;
+    ahead = (ahead + unit - 1) / unit * unit;
     uint64_t needed = (end + BLOCK_PAGE - 1) / BLOCK_PAGE * BLOCK_PAGE;
     int code = file->system->allocate(file->fd, file->allocated, ahead - file->allocated);
     if ((code == ENOSPC || code == EDQUOT) && ahead > needed) {
@@ -167,6 +225,7 @@ enum status blocks_file_allocate(struct blocks_file *file, uint64_t begin, uint6
         uint64_t until = end < block + file->used ? end : block + file->used;
         enum status status = allocate_step(file, until, err);
         if (status != STATUS_OK) {
+            file->allocated = kept; /* what was skipped may be asked for yet */
             return status;
         }
     }
@@ -205,6 +264,20 @@ enum status blocks_file_map(struct blocks_file *file, uint32_t number, void *at,
         }
     }
     return STATUS_OK;
+}
+
+void blocks_file_advise(struct blocks_file *file, const struct blocks *blocks)
+{
+    if (file->placement == PLACEMENT_COLD || (file->room < BLOCK_HUGE_FROM && !file->huge)) {
+        return;
+    }
+    bool wanted = file->room <= file->huge_max;
+    for (uint32_t i = 0; i < blocks->blocks_count; i++) {
+        /* Advice only: file systems that cannot do it go on with small pages. */
+        void *block = atomic_load_explicit(&blocks->block[i], memory_order_relaxed);
+        (void)madvise(block, file->region, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    }
+    file->huge = true;
 }
 
 enum status blocks_file_punch(struct blocks_file *file, uint64_t offset, uint64_t size,

@@ -2,7 +2,7 @@
 #pragma once
 #include "index/blocks.h"
 
-enum { BLOCK_PAGE = 4096 };
+enum { BLOCK_PAGE = 4096, BLOCK_HUGE_PAGE = 2 << 20, BLOCK_HUGE_FROM = 4 << 20 };
 
 struct blocks_file {
     int fd;
@@ -13,6 +13,8 @@ struct blocks_file {
     uint64_t used;        /* of them for rows */
     uint64_t allocated;   /* there is room on disk for all that will be written below this */
     uint64_t room;        /* bytes allocated so far, about; paces the next step */
+    uint64_t huge_max;    /* a file up to this size asks for huge pages */
+    bool huge;            /* its blocks do */
     atomic_bool unsynced; /* a sync failed */
 };
 
@@ -29,6 +31,8 @@ enum status blocks_file_allocate(struct blocks_file *file, uint64_t begin, uint6
                                  struct error *err);
 /* Maps block `number` over `at`, an address range that is ours. */
 enum status blocks_file_map(struct blocks_file *file, uint32_t number, void *at, struct error *err);
+/* Asks the system for huge pages for the blocks, or not to, as fits the file's size by now. */
+void blocks_file_advise(struct blocks_file *file, const struct blocks *blocks);
 /* Whole pages. */
 enum status blocks_file_punch(struct blocks_file *file, uint64_t offset, uint64_t size,
                               struct error *err);
