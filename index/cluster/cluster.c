@@ -40,10 +40,10 @@ struct training {
     atomic_bool no_memory;
 };
 
-void cluster_row(const struct vectors *vectors, point_offset point, float *out)
+void cluster_row(const struct vectors *vectors, const void *stored, float *out)
 {
     size_t dim = vectors->dim;
-    vector_restore(vectors->element, vectors_at(vectors, point), dim, out);
+    vector_restore(vectors->element, stored, dim, out);
     if (vectors->distance == DISTANCE_COSINE && vectors->element == ELEMENT_U8) {
         double sum = 0;
         for (size_t i = 0; i < dim; i++) {
@@ -97,7 +97,7 @@ static void copy_sample_row(void *ctx, size_t i)
     struct random random;
     random_init(&random, job->seed + i);
     point_offset point = job->points[from + random_below(&random, to - from)];
-    cluster_row(job->vectors, point, t->sample + i * t->dim);
+    cluster_row(job->vectors, vectors_at(job->vectors, point), t->sample + i * t->dim);
 }
 
 static void sort_sample(struct training *t, size_t keys)
@@ -265,7 +265,8 @@ static void copy_row(void *ctx, size_t tile)
     size_t end = (tile + 1) * TILE_ROWS;
     size_t count = chunk->job->count - chunk->from;
     for (size_t i = tile * TILE_ROWS; i < end && i < count; i++) {
-        cluster_row(chunk->job->vectors, chunk->job->points[chunk->from + i],
+        point_offset point = chunk->job->points[chunk->from + i];
+        cluster_row(chunk->job->vectors, vectors_at(chunk->job->vectors, point),
                     chunk->rows + i * chunk->dim);
     }
 }

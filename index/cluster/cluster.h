@@ -44,8 +44,8 @@ enum status cluster_nearest(const struct clustering *clustering, const float *ro
 enum status cluster_assign(const struct clustering *clustering, const float *rows, size_t count,
                            uint32_t threads, const atomic_bool *cancelled, uint32_t *out,
                            struct error *err);
-/* A stored row as the clustering sees it. */
-void cluster_row(const struct vectors *vectors, point_offset point, float *out);
+/* A stored row, or a query in stored form, as the clustering sees it. */
+void cluster_row(const struct vectors *vectors, const void *stored, float *out);
 /* Runs body(ctx, i) for i below count on `threads` threads; false when cancelled. The work of one i
  * must not depend on others. */
 bool parallel_for(uint32_t threads, size_t count, const atomic_bool *cancelled,

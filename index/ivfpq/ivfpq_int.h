@@ -1,0 +1,181 @@
+/* What the files of the partition index share: the index in memory.
+ *
+ * The points are partitioned by the centroids of a k-means; each partition's points stand in a
+ * list. A search compares the query with the centroids, looks through the lists of the nearest ones
+ * and gets distances in three stages, each for fewer points:
+ *   0. codes: 4 bits for some dimensions (see pq.h) of the point's difference to its centroid, in
+ *      blocks of 32 for the fast scan (index/kernel/fastscan.h). The query's tables do not depend
+ *      on the list: with x about c + r, x.q is about c.q + r.q, so a list adds one number, and for
+ *      Euclid each point adds one, 2 c.r + |r|^2, stored as a byte beside the codes. Whatever is
+ *      not below the running bound is never touched.
+ *   1. rests: 4 bits a dimension of what the codes leave of the point; read for the points that
+ *      the codes keep, a row each.
+ *   2. the stored rows of those that the rests keep: exact distances.
+ * Manhattan distances are sums over dimensions too, but not over c and r, so there the codes are of
+ * the point itself.
+ *
+ * Coordinates. A row is a float copy; for Euclid and Manhattan the mean of all is taken off
+ * (distances do not change), byte rows of cosine are normalised.
+ *
+ * Memory. Everything a search reads is immutable and hangs from one struct table, which readers
+ * hold by a reference count: model (codebooks, calibration), coarse (centroids and their codes),
+ * lists. A change makes a new table that shares what stays. Lists are laid out one after another in
+ * a region (or in the image, in place); a list that has changed since has memory of its own. When
+ * such lists take half as much as the region, all move to a new region.
+ *
+ * Points come in by copying the lists they go to; a list that has grown too long is split by
+ * 2-means. With four times the points that the model was trained with everything is trained
+ * anew.
+ *
+ * How far to look is calibrated on points of the index: probes_default is the number of lists that
+ * hold RECALL_WANTED of the true neighbours, keep_default how many candidates of the codes hold
+ * that many. An effort of EFFORT_DEFAULT means these; others scale both.
+ *
+ * Threads. One builder makes tables; `current` is swapped under `lock`, which readers hold only to
+ * take a reference.
+ */
+#pragma once
+#include "index/cluster/cluster.h"
+#include "index/ivfpq/pq.h"
+#include "index/ivfpq/scratch.h"
+#include "index/vindex.h"
+
+#include <pthread.h>
+
+enum {
+    IVFPQ_FORMAT_VERSION = 1,
+    EFFORT_DEFAULT = 160,
+    RETRAIN_GROWTH = 4,
+    REST_WORDS = 16,
+};
+
+/* A block of memory that several tables share. */
+struct memory {
+    atomic_uint refs;
+    bool mapped;
+    size_t size;
+    uint8_t *bytes; /* aligned to 64 */
+};
+struct memory *memory_create(size_t size);        /* zeroed; NULL: there is none */
+struct memory *memory_ref(struct memory *memory); /* NULL stays NULL */
+void memory_unref(struct memory *memory);
+
+enum space { SPACE_INNER, SPACE_SQUARE, SPACE_ABSOLUTE };
+
+/* Addends as bytes: code = (value - low) / step. */
+struct addends {
+    float low, step;
+};
+
+/* The numbers of a model; the arrays that belong to it follow in the same memory. */
+struct model_head {
+    uint32_t trained_count; /* points at training */
+    uint32_t probes_default, keep_default;
+    float rest_error; /* mean square of a dimension that codes and rests leave */
+    struct addends addends, coarse_addends;
+};
+struct model {
+    struct model_head head;
+    enum space space;
+    size_t dim;
+    struct pq fine, coarse;
+    const float *mean;      /* dim */
+    const float *rest_step; /* dim */
+    struct memory *memory;  /* NULL: in the image */
+};
+
+/* Centroids: float rows, and their codes for the fast scan. */
+struct coarse {
+    const float *centroids; /* count x dim, in the model's coordinates */
+    const uint8_t *blocks;
+    size_t count;
+    struct memory *memory; /* NULL: in the image */
+};
+
+struct list {
+    const uint8_t *blocks;
+    const uint8_t *rests; /* count rows; FASTSCAN_REST_STEP bytes more can be read */
+    const point_offset *points;
+    const float *addends; /* SPACE_SQUARE: exact; else NULL */
+    uint32_t count;
+    struct memory *memory; /* NULL: in the region */
+};
+
+struct table {
+    atomic_uint refs;
+    struct model model; /* when lists_count > 0 */
+    struct coarse coarse;
+    struct memory *region; /* NULL: in the image */
+    size_t region_bytes, own_bytes;
+    point_offset linked;
+    uint32_t entries;  /* points in all lists */
+    uint32_t list_max; /* points in the longest */
+    size_t lists_count;
+    struct list lists[];
+};
+
+struct ivfpq {
+    struct vindex base;
+    const struct vectors *vectors;
+    uint64_t seed;
+    bool cold;
+    pthread_mutex_t lock; /* guards `current` */
+    struct table *current;
+};
+
+extern const struct vindex_kind vindex_ivfpq;
+
+/* table.c */
+struct table *table_create(size_t lists_count); /* one reference; NULL: no memory */
+struct table *table_copy(const struct table *table, size_t lists_count); /* shares everything */
+void table_unref(struct table *table);
+struct table *table_pin(const struct ivfpq *ivfpq);
+void table_publish(struct ivfpq *ivfpq, struct table *table); /* takes the reference */
+enum space space_of(enum distance distance);
+/* Bytes of the parts of a list of `count` points. */
+struct list_layout {
+    size_t blocks, rests, points, addends, total;
+};
+struct list_layout list_layout(const struct model *model, size_t count);
+/* A list's place in memory laid out so. */
+struct list list_at(const struct model *model, uint8_t *bytes, size_t count);
+size_t model_bytes(enum space space, size_t dim);
+/* Points the arrays of a model into memory of model_bytes. */
+void model_place(struct model *model, enum space space, size_t dim, uint8_t *bytes);
+size_t coarse_bytes(const struct model *model, size_t count);
+void coarse_place(struct coarse *coarse, const struct model *model, uint8_t *bytes, size_t count);
+/* The codes of centroids `from`.. of `coarse`, whose memory is writable. */
+void coarse_encode(const struct coarse *coarse, const struct model *model, size_t from);
+/* A stored row, or a query in stored form, in the model's coordinates. */
+void ivfpq_row(const struct ivfpq *ivfpq, const struct model *model, const void *stored,
+               float *out);
+/* All lists into one new region. False: no memory; the table is as before. */
+bool table_compact(struct table *table);
+
+/* encode.c. The codes of the points at places `from`.. of a list in writable, zeroed memory. */
+void list_encode(const struct ivfpq *ivfpq, const struct table *table, size_t number,
+                 struct list *list, uint32_t from);
+
+/* train.c: a table of all the points given. */
+enum status ivfpq_train(const struct ivfpq *ivfpq, const struct build_job *job,
+                        const point_offset *points, size_t count, struct table **out,
+                        struct error *err);
+/* calibrate.c */
+enum status ivfpq_calibrate(const struct ivfpq *ivfpq, const struct build_job *job,
+                            struct table *table, struct error *err);
+/* build.c */
+enum status ivfpq_build(struct vindex *index, struct build_job *job, struct error *err);
+enum status ivfpq_vacuum(struct vindex *index, struct build_job *job, struct error *err);
+/* append.c: a table with these points in their lists too. */
+enum status ivfpq_append(const struct ivfpq *ivfpq, const struct build_job *job,
+                         const struct table *table, const point_offset *points, size_t count,
+                         struct table **out, struct error *err);
+
+/* search.c */
+double ivfpq_cost(const struct vindex *index, const struct search_args *args);
+enum status ivfpq_search(const struct vindex *index, const struct search_args *args,
+                         struct topk *out, struct error *err);
+
+/* image.c */
+enum status ivfpq_save(const struct vindex *index, struct buffer *out, struct error *err);
+enum status ivfpq_load(struct ivfpq *ivfpq, struct slice image, struct error *err);

@@ -1,0 +1,174 @@
+/* Searching: the query's tables, how far to look, and the order of the stages; see ivfpq_int.h.
+ *
+ * Threads: a search holds one table by its reference and works in its thread's scratch. Failures:
+ * CANCELLED, TOO_LARGE when there is no memory for the scratch. */
+#include "index/ivfpq/searching.h"
+#include "storage/base/assert.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { USUAL_LIMIT = 10, KEEP_PER_RESULT = 3 };
+
+static struct plan plan_of(const struct table *table, const struct search_args *args)
+{
+    const struct model_head *head = &table->model.head;
+    double effort = args->effort > 0 ? args->effort / (double)EFFORT_DEFAULT : 1.0;
+    double limit = args->limit > USUAL_LIMIT ? args->limit / (double)USUAL_LIMIT : 1.0;
+    double probes = head->probes_default * effort * sqrt(limit);
+    double keep = head->keep_default * (effort < 1 ? 0.5 + effort / 2 : effort) +
+                  (double)KEEP_PER_RESULT * args->limit;
+    if (args->accept != NULL) {
+        double accepted = args->accept->selectivity;
+        accepted = accepted > 1e-6 ? accepted : 1e-6;
+        probes = accepted < 1 ? probes / accepted : probes;
+    }
+    if (args->codes == CODES_IGNORED) {
+        keep *= 2;
+    }
+    double entries = table->entries;
+    struct plan plan = {
+        .probes = probes < (double)table->lists_count ? (size_t)probes : table->lists_count,
+        .keep = keep < entries ? (size_t)keep : table->entries,
+    };
+    plan.probes = plan.probes > 0 ? plan.probes : 1;
+    plan.keep = plan.keep > 0 ? plan.keep : 1;
+    return plan;
+}
+
+/* The query times the steps of the rests, in bytes. */
+static void weigh_rests(struct searching *s)
+{
+    const struct model *model = &s->table->model;
+    const float *query = s->scratch->query;
+    float scale = model->space == SPACE_SQUARE ? -2.0f : -1.0f;
+    float widest = 0;
+    for (size_t d = 0; d < model->dim; d++) {
+        float weight = fabsf(query[d] * model->rest_step[d]);
+        widest = weight > widest ? weight : widest;
+    }
+    float unit = widest > 0 ? widest / INT8_MAX : 1;
+    size_t bytes = (model->dim + 1) / 2;
+    size_t steps = (bytes + FASTSCAN_REST_STEP - 1) / FASTSCAN_REST_STEP;
+    int8_t *weights = s->scratch->rest_weights;
+    memset(weights, 0, steps * 2 * FASTSCAN_REST_STEP);
+    int32_t sum = 0;
+    for (size_t d = 0; d < model->dim; d++) {
+        size_t byte = d / 2;
+        size_t step = byte / FASTSCAN_REST_STEP;
+        size_t from = step * FASTSCAN_REST_STEP;
+        if (from + FASTSCAN_REST_STEP > bytes && bytes > FASTSCAN_REST_STEP) {
+            from = bytes - FASTSCAN_REST_STEP;
+        }
+        float weight = query[d] * model->rest_step[d] / unit;
+        int8_t rounded = (int8_t)lrintf(weight);
+        weights[step * 2 * FASTSCAN_REST_STEP + d % 2 * FASTSCAN_REST_STEP + byte - from] = rounded;
+        sum += rounded;
+    }
+    s->rest_scale = scale * unit;
+    /* Nibbles stand for the middles of steps around zero: n - 7.5. */
+    s->rest_bias = (int32_t)((int64_t)sum * 15 / 2);
+}
+
+static void make_tables(struct searching *s)
+{
+    const struct model *model = &s->table->model;
+    struct scratch *scratch = s->scratch;
+    bool square = model->space == SPACE_SQUARE;
+    bool absolute = model->space == SPACE_ABSOLUTE;
+    float scale = absolute ? 1.0f : square ? -2.0f : -1.0f;
+    const struct pq *pqs[] = {&model->fine, &model->coarse};
+    const struct addends *addends[] = {&model->head.addends, &model->head.coarse_addends};
+    struct fastscan_query *queries[] = {&s->fine, &s->coarse};
+    struct fastscan_quantized *units[] = {&s->fine_units, &s->coarse_units};
+    uint8_t *tables[] = {scratch->tables, scratch->coarse_tables};
+    for (int i = 0; i < 2; i++) {
+        const struct pq *pq = pqs[i];
+        s->kernel->tables(scratch->query, pq->words, pq->subs, pq->width, scale, absolute,
+                          scratch->float_tables);
+        float step_min = square ? addends[i]->step / 255 : 0;
+        *units[i] = s->kernel->quantize(scratch->float_tables, pq->subs, step_min, tables[i]);
+        float addend_scale = square ? addends[i]->step / units[i]->step * 256 : 0;
+        *queries[i] = (struct fastscan_query){
+            .tables = tables[i],
+            .pairs = pq->subs / 2,
+            .has_addends = square,
+            .addend_scale =
+                addend_scale < UINT16_MAX ? (uint16_t)(addend_scale + 0.5f) : UINT16_MAX,
+        };
+    }
+}
+
+bool searching_begin(struct searching *s, const struct ivfpq *ivfpq, const struct table *table,
+                     const struct search_args *args, const struct plan *plan)
+{
+    const struct model *model = &table->model;
+    *s = (struct searching){
+        .ivfpq = ivfpq, .table = table, .args = args, .plan = *plan, .kernel = fastscan_get()};
+    const struct scratch_sizes sizes = {
+        .padded = pq_padded(&model->fine),
+        .subs = model->fine.subs,
+        .rest_weights = ((model->dim + 1) / 2 + FASTSCAN_REST_STEP) * 2,
+        .lists = table->lists_count,
+        .list_max = table->list_max,
+        .found = plan->keep * 2 + 16 + table->list_max,
+    };
+    s->scratch = ivfpq_scratch(&sizes);
+    if (s->scratch == NULL) {
+        return false;
+    }
+    float *query = s->scratch->query;
+    memset(query, 0, sizes.padded * sizeof *query);
+    ivfpq_row(ivfpq, model, args->query, query);
+    float norm = 0;
+    for (size_t d = 0; d < model->dim; d++) {
+        norm += query[d] * query[d];
+    }
+    s->query_norm = sqrtf(norm);
+    make_tables(s);
+    weigh_rests(s);
+    return true;
+}
+
+enum status ivfpq_search(const struct vindex *index, const struct search_args *args,
+                         struct topk *out, struct error *err)
+{
+    const struct ivfpq *ivfpq = (const struct ivfpq *)index;
+    enum status status = STATUS_OK;
+    struct table *table = table_pin(ivfpq);
+    if (table->entries > 0 && args->limit > 0 && args->count > 0) {
+        struct plan plan = plan_of(table, args);
+        struct searching searching;
+        if (!searching_begin(&searching, ivfpq, table, args, &plan)) {
+            status = error_set(err, STATUS_TOO_LARGE, "no memory to search an index");
+        } else {
+            searching_probe(&searching);
+            if (searching_scan(&searching)) {
+                searching_refine(&searching);
+                searching_finish(&searching, out);
+            } else {
+                status = error_set(err, STATUS_CANCELLED, "the search was cancelled");
+            }
+        }
+    }
+    table_unref(table);
+    return status;
+}
+
+double ivfpq_cost(const struct vindex *index, const struct search_args *args)
+{
+    const struct ivfpq *ivfpq = (const struct ivfpq *)index;
+    struct table *table = table_pin(ivfpq);
+    double cost = 0;
+    if (table->entries > 0) {
+        struct plan plan = plan_of(table, args);
+        double entries = table->entries;
+        double scanned = entries * (double)plan.probes / (double)table->lists_count;
+        /* A code costs about a twentieth of a distance to a row; a filter's answers count too. */
+        cost = (scanned + (double)table->lists_count) / 20 + (double)plan.keep / 2;
+        cost = cost < entries ? cost : entries;
+        cost = cost > 1 ? cost : 1;
+    }
+    table_unref(table);
+    return cost;
+}

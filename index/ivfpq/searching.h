@@ -1,0 +1,38 @@
+/* One search while it runs, and its stages: query and tables, probes, codes, rests and rows. */
+#pragma once
+#include "index/ivfpq/ivfpq_int.h"
+
+struct plan {      /* how far a search looks */
+    size_t probes; /* lists */
+    size_t keep;   /* candidates that the codes leave to the rests */
+};
+struct searching {
+    const struct ivfpq *ivfpq;
+    const struct table *table;
+    const struct search_args *args;
+    struct plan plan;
+    struct scratch *scratch;
+    const struct fastscan *kernel;
+    struct fastscan_query fine, coarse;
+    struct fastscan_quantized fine_units, coarse_units;
+    float query_norm;
+    float rest_scale; /* of one unit of weight times nibble */
+    int32_t rest_bias;
+    size_t probes_count, found_count;
+    size_t scanned, tested, accepted; /* points */
+};
+/* search.c. Takes the thread's scratch. False: no memory. */
+bool searching_begin(struct searching *s, const struct ivfpq *ivfpq, const struct table *table,
+                     const struct search_args *args, const struct plan *plan);
+/* probe.c. The plan's probes, nearest first, in scratch->probes. */
+void searching_probe(struct searching *s);
+/* scan.c. The keep nearest by their codes, accepted and in no order, in scratch->found. False:
+ * cancelled. */
+bool searching_scan(struct searching *s);
+/* refine.c. Better estimates in scratch->found; removed points leave it. */
+void searching_refine(struct searching *s);
+/* The nearest of `found` into `out`, as the arguments ask for. */
+void searching_finish(struct searching *s, struct topk *out);
+
+/* The `keep` smallest distances come first. What is not a number has a place too. */
+void found_select(struct found *found, size_t count, size_t keep);
