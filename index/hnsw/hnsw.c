@@ -1,8 +1,8 @@
 /* The graph index (HNSW, Malkov & Yashunin 2016): opening, closing, levels, cost; the kind's table.
  *
- * The files in reading order: hnsw_int.h (the graph in memory, threads), hnsw_search.c,
- * hnsw_insert.c, hnsw_build.c, hnsw_repair.c, hnsw_image.c; scratch.h and pool.h are a walk's
- * working memory.
+ * The files in reading order: hnsw_int.h (the graph in memory, threads), hnsw_walk.c,
+ * hnsw_search.c, hnsw_codes.c, hnsw_insert.c, hnsw_build.c, hnsw_repair.c, hnsw_image.c; scratch.h
+ * and pool.h are a walk's working memory.
  *
  * Deleted points stay in the graph as way stations: the caller's accept keeps them out of results.
  * Failures: TOO_LARGE when rows cannot be mapped; CORRUPT for an image that does not fit.
@@ -118,9 +118,19 @@ static point_offset hnsw_linked(const struct vindex *index)
     return atomic_load_explicit(&((const struct hnsw *)index)->linked, memory_order_acquire);
 }
 
+/* What comparing a code costs beside comparing a stored row. Both wait for memory: a random access
+ * takes about as long as streaming a kilobyte. */
+static double price_of_code(const struct hnsw *hnsw)
+{
+    enum { ACCESS_BYTES = 1000 };
+    return ((double)hnsw->codes.stride + ACCESS_BYTES) /
+           ((double)hnsw->vectors->rows.stride + ACCESS_BYTES);
+}
+
 /* About ef expansions, each comparing the part of a row that was not seen before: measured on word
  * vectors, a third of m0. A filter makes the walk longer, since only accepted points count towards
- * ef; never more than all nodes. */
+ * ef; never more than all nodes. Over codes a distance is cheaper, and the rows of some more than
+ * `limit` candidates are compared at the end. */
 static double hnsw_cost(const struct vindex *index, const struct search_args *args)
 {
     const struct hnsw *hnsw = (const struct hnsw *)index;
@@ -132,15 +142,24 @@ static double hnsw_cost(const struct vindex *index, const struct search_args *ar
     if (accepted > 0.0 && ef * hnsw->m0 / 3 < nodes * accepted) {
         cost = ef * hnsw->m0 / 3 / accepted;
     }
-    return cost;
+    if (args->codes == CODES_IGNORED || hnsw_quantizer(hnsw) == NULL) {
+        return cost;
+    }
+    double rescored = args->codes == CODES_RESCORED ? 1.5 * args->limit : 0.0;
+    double with_codes = cost * price_of_code(hnsw) + rescored;
+    return with_codes < nodes ? with_codes : nodes;
 }
 
 static size_t hnsw_memory(const struct vindex *index)
 {
     const struct hnsw *hnsw = (const struct hnsw *)index;
     size_t rows = atomic_load_explicit(&hnsw->planned, memory_order_acquire);
+    const struct quantizer *quantizer = hnsw_quantizer(hnsw);
+    size_t codes =
+        quantizer == NULL ? 0 : quantizer_memory(quantizer) + blocks_memory(&hnsw->codes, rows);
     /* The number of upper rows is the builder's own; its mean over nodes is known. */
-    return sizeof *hnsw + blocks_memory(&hnsw->nodes, rows) + blocks_memory(&hnsw->rows0, rows) +
+    return sizeof *hnsw + codes + blocks_memory(&hnsw->nodes, rows) +
+           blocks_memory(&hnsw->rows0, rows) +
            blocks_memory(&hnsw->upper_rows, rows / (hnsw->m - 1));
 }
 

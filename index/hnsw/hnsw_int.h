@@ -111,12 +111,23 @@ struct walk_space {
     size_t dim;
     const struct quantizer *quantizer; /* for codes; NULL: stored rows */
     const void *query;                 /* stored form, or the quantizer's state of it */
+    size_t ask_bytes;                  /* of a row; asked for as soon as its node is met */
+    uint32_t beam;                     /* nodes expanded in one step */
 };
+enum { ASK_BYTES_MAX = 256, CODES_BEAM = 2 };
+static inline size_t ask_bytes(const struct blocks *rows)
+{
+    return rows->stride < ASK_BYTES_MAX ? rows->stride : ASK_BYTES_MAX;
+}
 static inline struct walk_space space_of_rows(const struct hnsw *hnsw, const void *query)
 {
     const struct vectors *vectors = hnsw->vectors;
-    return (struct walk_space){
-        .rows = &vectors->rows, .kernel = vectors->kernel, .dim = vectors->dim, .query = query};
+    return (struct walk_space){.rows = &vectors->rows,
+                               .kernel = vectors->kernel,
+                               .dim = vectors->dim,
+                               .query = query,
+                               .ask_bytes = ask_bytes(&vectors->rows),
+                               .beam = 1};
 }
 /* NULL: there are no codes. Whoever has seen a node sees the quantizer. */
 static inline struct quantizer *hnsw_quantizer(const struct hnsw *hnsw)
@@ -126,7 +137,13 @@ static inline struct quantizer *hnsw_quantizer(const struct hnsw *hnsw)
 static inline struct walk_space space_of_codes(const struct hnsw *hnsw,
                                                const struct quantizer *quantizer, const void *state)
 {
-    return (struct walk_space){.rows = &hnsw->codes, .quantizer = quantizer, .query = state};
+    return (struct walk_space){
+        .rows = &hnsw->codes,
+        .quantizer = quantizer,
+        .query = state,
+        .ask_bytes = ask_bytes(&hnsw->codes),
+        .beam = hnsw->m0 <= ROW_MAX / CODES_BEAM ? CODES_BEAM : 1,
+    };
 }
 static inline const void *space_at(const struct walk_space *space, point_offset point)
 {

@@ -3,7 +3,9 @@
  * A search descends greedily through the upper levels, then collects the ef nearest on level 0.
  * Expanding a node takes two passes over its row: first gather the neighbours not seen before and
  * ask for their vectors, then compare them all with one kernel call, so that memory waits overlap.
- * A candidate's own row is asked for when it enters the pool.
+ * A candidate's own row is asked for when it enters the pool. Over codes a step expands two nodes:
+ * comparing is cheap there and waiting is not, and the second nearest is nearly always expanded in
+ * the end.
  *
  * Without a filter the pool (pool.h) is both queue and result. With one, refused nodes still lead
  * on: a frontier orders all that was seen, a bounded heap keeps the ef nearest accepted, and the
@@ -16,6 +18,7 @@
 #include "storage/base/assert.h"
 
 enum {
+    LINE_BYTES = 64,
     CANCEL_EVERY = 16, /* expansions between looks at the cancel flag */
     TWINS_IN_POOL = 8, /* copies of one vector that an insert's walk keeps */
 };
@@ -53,23 +56,32 @@ struct candidate greedy_descend(const struct hnsw *hnsw, struct scratch *scratch
     return at;
 }
 
-/* Compares the neighbours of a node that the walk has not seen; returns how many, in scratch->ids
- * and ->distances. */
-static inline uint32_t expand(const struct hnsw *hnsw, struct scratch *scratch,
-                              const struct walk_space *space, point_offset point, uint32_t level)
+/* Appends the neighbours of a node that the walk has not seen to scratch->ids, of which there are
+ * `fresh`; returns how many there are then. */
+static inline uint32_t gather(const struct hnsw *hnsw, struct scratch *scratch, point_offset point,
+                              uint32_t level, uint32_t fresh)
 {
     _Atomic uint32_t *row = row_at(hnsw, point, level);
     uint32_t capacity = row_capacity(hnsw, level);
-    uint32_t fresh = 0;
     point_offset neighbour;
     for (uint32_t i = 0; i < capacity && row_get(row, i, &neighbour); i++) {
-        if (!visited_test_and_set(&scratch->visited, neighbour)) {
-            scratch->ids[fresh] = neighbour;
-            scratch->rows[fresh++] = space_at(space, neighbour);
+        scratch->ids[fresh] = neighbour;
+        fresh += !visited_test_and_set(&scratch->visited, neighbour);
+    }
+    return fresh;
+}
+
+/* Compares what was gathered, into scratch->distances. */
+static inline void compare(struct scratch *scratch, const struct walk_space *space, uint32_t fresh)
+{
+    for (uint32_t i = 0; i < fresh; i++) {
+        const char *row = space_at(space, scratch->ids[i]);
+        scratch->rows[i] = row;
+        for (size_t at = 0; at < space->ask_bytes; at += LINE_BYTES) {
+            __builtin_prefetch(row + at);
         }
     }
     space_many(space, scratch->rows, fresh, scratch->distances);
-    return fresh;
 }
 
 /* Would this be one copy too many of a vector the pool has? Copies are equally near, so they stand
@@ -114,7 +126,11 @@ bool search_level(const struct hnsw *hnsw, struct scratch *scratch, const struct
         if (is_cancelled(walk->cancelled, step)) {
             return false;
         }
-        uint32_t fresh = expand(hnsw, scratch, walk->space, at.id, walk->level);
+        uint32_t fresh = gather(hnsw, scratch, at.id, walk->level, 0);
+        for (uint32_t also = 1; also < walk->space->beam && pool_next(pool, &at); also++) {
+            fresh = gather(hnsw, scratch, at.id, walk->level, fresh);
+        }
+        compare(scratch, walk->space, fresh);
         for (uint32_t i = 0; i < fresh; i++) {
             struct candidate found = {.distance = scratch->distances[i], .id = scratch->ids[i]};
             if (!(found.distance < pool_bound(pool))) {
@@ -157,7 +173,8 @@ enum status search_accepted(const struct hnsw *hnsw, struct scratch *scratch,
         if (is_cancelled(args->cancelled, step)) {
             return STATUS_CANCELLED;
         }
-        uint32_t fresh = expand(hnsw, scratch, space, at.id, 0);
+        uint32_t fresh = gather(hnsw, scratch, at.id, 0, 0);
+        compare(scratch, space, fresh);
         for (uint32_t i = 0; i < fresh && fits; i++) {
             struct candidate found = {.distance = scratch->distances[i], .id = scratch->ids[i]};
             if (found.distance > topk_bound(best)) {

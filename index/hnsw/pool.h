@@ -35,16 +35,12 @@ static inline uint32_t pool_place(const struct pool *pool, float distance)
 {
     const struct candidate *base = pool->items;
     uint32_t left = pool->count;
-    while (left > 0) {
+    while (left > 1) { /* which half cannot be foretold, so there is no branch */
         uint32_t half = left / 2;
-        if (base[half].distance <= distance) {
-            base += half + 1;
-            left -= half + 1;
-        } else {
-            left = half;
-        }
+        base += base[half - 1].distance <= distance ? half : 0;
+        left -= half;
     }
-    return (uint32_t)(base - pool->items);
+    return (uint32_t)(base - pool->items) + (left == 1 && base->distance <= distance);
 }
 /* `place` is pool_place of its distance, and its distance is below the bound. */
 static inline void pool_insert_at(struct pool *pool, uint32_t place, struct candidate candidate)

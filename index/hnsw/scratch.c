@@ -41,7 +41,7 @@ struct scratch *scratch_of_thread(void)
     struct scratch *scratch = pthread_getspecific(thread_key);
     if (scratch == NULL) {
         scratch = mem_zalloc(sizeof *scratch);
-        scratch->visited.seen = mem_alloc(SEEN_ROOM * sizeof *scratch->visited.seen);
+        scratch->visited.seen = mem_alloc((SEEN_ROOM + 1) * sizeof *scratch->visited.seen);
         scratch->visited.seen_room = SEEN_ROOM;
         ASSERT(pthread_setspecific(thread_key, scratch) == 0);
     }

@@ -63,17 +63,15 @@ static inline bool visited_test_and_set(struct visited *visited, point_offset po
     if (point >= visited->bits) {
         return true;
     }
-    uint64_t bit = (uint64_t)1 << (point & 63);
     uint64_t *word = &visited->words[point >> 6];
-    if ((*word & bit) != 0) {
-        return true;
-    }
-    *word |= bit;
-    if (visited->seen_count < visited->seen_room) {
-        visited->seen[visited->seen_count] = point;
-    }
-    visited->seen_count++;
-    return false;
+    uint64_t before = *word;
+    uint64_t after = before | (uint64_t)1 << (point & 63);
+    *word = after;
+    /* Whether a node was seen cannot be foretold, so there is no branch. */
+    size_t at = visited->seen_count < visited->seen_room ? visited->seen_count : visited->seen_room;
+    visited->seen[at] = point;
+    visited->seen_count += before != after;
+    return before == after;
 }
 
 bool frontier_push(struct frontier *frontier, struct candidate candidate); /* false: no memory */
