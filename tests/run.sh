@@ -2,7 +2,7 @@
 # Everything that a change must pass, in stages, from a bare machine: `make test`.
 #
 #   tests/run.sh                all stages
-#   tests/run.sh STAGE...       some of them: tools build lint unit unit-asan unit-tsan fuzz api api-asan api-tsan js kill demo
+#   tests/run.sh STAGE...       some of them: tools build lint unit unit-asan unit-tsan neon fuzz api api-asan api-tsan js kill demo
 #
 # The output of a stage is shown and kept in build/test/STAGE.log. A stage that fails does not stop the others (but for
 # tools and build); the exit status is 1 if any failed. The last line sums up all tests of all stages.
@@ -41,6 +41,7 @@ stage_lint() { make lint; }
 stage_unit() { make unit; }
 stage_unit-asan() { make unit SAN=asan; }
 stage_unit-tsan() { make unit-threads SAN=tsan; }
+stage_neon() { make test-neon; }
 stage_fuzz() { make fuzz-replay; }
 
 pytest() {
@@ -100,7 +101,7 @@ run() {
 }
 
 if [ $# -eq 0 ]; then
-    set -- tools build lint unit unit-asan unit-tsan fuzz api js kill api-asan api-tsan demo
+    set -- tools build lint unit unit-asan unit-tsan neon fuzz api js kill api-asan api-tsan demo
 elif [ "$*" = tools ]; then
     stage_tools >"$logs/tools.log" 2>&1 || { cat "$logs/tools.log" && exit 1; }
     exit 0

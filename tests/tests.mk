@@ -27,6 +27,30 @@ unit: $(if $(T),$(T:%=$(BUILD)/tests/unit/%),$(UNIT_BINARIES)) ## run the unit t
 unit-threads:
 	@$(MAKE) --no-print-directory unit T="$(THREADED)"
 
+# The kernels of 64-bit ARM, cross-compiled and run under emulation with a stand-in for cmocka. On ARM itself `unit`
+# runs them.
+NEON_CC ?= aarch64-linux-gnu-gcc
+NEON_RUN ?= qemu-aarch64
+NEON_BUILD := $(BUILD_ROOT)/neon
+NEON_TESTS := $(filter test_kernel test_codes test_fastscan,$(UNIT_TESTS))
+NEON_SOURCES := $(wildcard index/kernel/*.c) storage/base/assert.c storage/base/random.c
+$(NEON_BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(call SAY,CC)
+	$(Q)$(CCACHE) $(NEON_CC) -std=gnu17 $(OPT) -O3 -ffp-contract=fast $(WARNINGS) -I. -isystem tests/lib/emulated \
+	    -MMD -MP -c -o $@ $<
+$(NEON_BUILD)/test_%: $(NEON_BUILD)/tests/unit/test_%.o $(NEON_SOURCES:%.c=$(NEON_BUILD)/%.o)
+	$(call SAY,LINK)
+	$(Q)$(NEON_CC) -static -o $@ $^ -lm
+
+.PHONY: test-neon
+test-neon: ## run the kernel tests for 64-bit ARM under emulation
+	@if command -v $(NEON_CC) >/dev/null && command -v $(NEON_RUN) >/dev/null; then \
+	    $(MAKE) --no-print-directory $(NEON_TESTS:%=$(NEON_BUILD)/%) && \
+	    for t in $(NEON_TESTS:%=$(NEON_BUILD)/%); do echo "== $$t"; $(NEON_RUN) $$t || exit 1; done; \
+	else echo "test-neon: skipped, $(NEON_CC) or $(NEON_RUN) is not installed"; fi
+-include $(shell find $(NEON_BUILD) -name '*.d' 2>/dev/null)
+
 .PHONY: test api kill differential lint
 test: ## set up and run everything that a change must pass
 	@tests/run.sh

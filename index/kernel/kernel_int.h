@@ -5,6 +5,10 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 /* One file fills one of these. A cell whose `one` is NULL falls back to the set below it. */
 struct kernel_set {
@@ -36,6 +40,10 @@ static inline bool cpu_has_avx512(void)
 #if defined(__aarch64__)
 extern const struct kernel_set kernel_set_neon;
 extern const struct kernel_set kernel_set_dotprod;
+static inline bool cpu_has_dotprod(void)
+{
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+}
 #endif
 
 /* How `many` prefetches: the vector `ahead` places further, its first `bytes` bytes. Short rows are
