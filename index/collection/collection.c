@@ -27,6 +27,7 @@ enum status collection_open(struct engine *engine, const struct collection_optio
                                       .index_path = index_path,
                                       .schema = schema,
                                       .next_offset = options->next_offset,
+                                      .applied = options->applied,
                                       .build_threads = engine->options.build_threads};
     struct collection *collection = mem_zalloc(sizeof(*collection));
     status = segment_open(&segment, &collection->segment, err);

@@ -5,6 +5,8 @@
 #include "storage/base/assert.h"
 #include "storage/base/mem.h"
 
+#include <string.h>
+
 enum { CAPACITY_FIRST = 64 };
 
 static const struct point_row *row_of(const struct id_map *map, uint32_t cell)
@@ -53,11 +55,11 @@ bool id_map_get(struct id_map *map, struct point_id id, point_offset *out)
     return cell != 0;
 }
 
-static void grow(struct id_map *map)
+static void set_capacity(struct id_map *map, size_t capacity)
 {
     uint32_t *old = map->table;
     size_t old_capacity = map->capacity;
-    map->capacity *= 2;
+    map->capacity = capacity;
     map->table = mem_zalloc(map->capacity * sizeof(map->table[0]));
     for (size_t i = 0; i < old_capacity; i++) {
         if (old[i]) {
@@ -67,12 +69,56 @@ static void grow(struct id_map *map)
     mem_free(old);
 }
 
+void id_map_reserve(struct id_map *map, size_t count)
+{
+    size_t capacity = map->capacity;
+    while (count * 2 > capacity) {
+        capacity *= 2;
+    }
+    pthread_rwlock_wrlock(&map->lock);
+    if (capacity != map->capacity) {
+        set_capacity(map, capacity);
+    }
+    pthread_rwlock_unlock(&map->lock);
+}
+
+bool id_map_fill(struct id_map *map, const point_offset *offsets, size_t count)
+{
+    enum { AHEAD = 16 }; /* cells asked for before they are needed: each is a cache miss */
+    size_t homes[AHEAD];
+    ASSERT(map->count == 0);
+    id_map_reserve(map, count);
+    for (size_t i = 0; i < count + AHEAD; i++) {
+        size_t *home = &homes[i % AHEAD];
+        if (i >= AHEAD) {
+            const struct point_row *row = blocks_at(map->points, offsets[i - AHEAD]);
+            size_t at = *home;
+            while (map->table[at] &&
+                   point_id_compare(row_of(map, map->table[at])->id, row->id) != 0) {
+                at = (at + 1) & (map->capacity - 1);
+            }
+            if (map->table[at]) {
+                memset(map->table, 0, map->capacity * sizeof(map->table[0]));
+                return false;
+            }
+            map->table[at] = offsets[i - AHEAD] + 1;
+        }
+        if (i < count) {
+            const struct point_row *row = blocks_at(map->points, offsets[i]);
+            *home = home_of(map, row->id);
+            __builtin_prefetch(&map->table[*home], 1);
+        }
+    }
+    map->count = count;
+    return true;
+}
+
 bool id_map_put(struct id_map *map, point_offset offset, point_offset *old)
 {
     const struct point_row *row = blocks_at(map->points, offset);
     pthread_rwlock_wrlock(&map->lock);
     if ((map->count + 1) * 2 > map->capacity) {
-        grow(map);
+        set_capacity(map, map->capacity * 2);
     }
     size_t at = find_cell(map, row->id);
     uint32_t replaced = map->table[at];

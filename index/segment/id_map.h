@@ -21,6 +21,11 @@ struct id_map {
 };
 void id_map_init(struct id_map *map, const struct blocks *points);
 void id_map_deinit(struct id_map *map);
+/* Fills an empty map with the rows at these offsets, in one pass. False: two of them hold the same
+ * id; the map stays empty. */
+bool id_map_fill(struct id_map *map, const point_offset *offsets, size_t count);
+/* Room for so many ids at once. */
+void id_map_reserve(struct id_map *map, size_t count);
 bool id_map_get(struct id_map *map, struct point_id id, point_offset *out);
 /* The row at `offset` holds the id. True: another offset was replaced, now in *old. */
 bool id_map_put(struct id_map *map, point_offset offset, point_offset *old);

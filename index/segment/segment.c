@@ -84,7 +84,7 @@ enum status segment_open(const struct segment_options *options, struct segment *
         status = open_slots(segment, options->schema, err);
     }
     if (status == STATUS_OK) {
-        status = segment_load(segment, err);
+        status = segment_load(segment, options->applied, err);
     }
     if (status != STATUS_OK) {
         segment_close(segment);

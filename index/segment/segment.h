@@ -21,6 +21,7 @@ struct segment_options {
     const char *index_path; /* folder of the graph images */
     const struct schema *schema;
     point_offset next_offset;
+    uint64_t applied; /* what storage says of the log, together with next_offset */
     uint32_t build_threads;
 };
 /* Loads points and vectors from storage and graphs from their images; a missing or damaged image is
@@ -112,6 +113,10 @@ enum status segment_save_images(struct segment *segment, struct error *err);
 /* Brings the files of vectors to disk and notes how far they go, so that the next start maps them
  * instead of loading; a few small rows are not worth it. At the end, beside nothing else. */
 enum status segment_seal(struct segment *segment, struct error *err);
+/* Writes ids, versions and places of all points to one file, which a start reads instead of
+ * storage's rows when storage is exactly there. At the end, beside nothing else; few points are not
+ * worth it. */
+enum status segment_save_points(struct segment *segment, uint64_t applied, struct error *err);
 /* A bounded piece of work on the files of vectors, to be called again and again: seals what has
  * grown; after a start looks at what was sealed, and restores from storage what is damaged. *more:
  * there is more to do at once. */

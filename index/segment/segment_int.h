@@ -108,7 +108,12 @@ static inline size_t vector_bytes(const struct slot *slot)
 }
 
 /* segment_load.c */
-enum status segment_load(struct segment *segment, struct error *err);
+enum status segment_load(struct segment *segment, uint64_t applied, struct error *err);
+/* segment_points_image.c */
+/* Fills points, ids and, for each slot, the set of places that have a vector, from the file. Not
+ * *loaded: the file is missing, of another state, or damaged (which is logged). */
+void segment_points_load(struct segment *segment, uint64_t applied, struct bitmap *has,
+                         bool *loaded);
 /* segment_write.c */
 enum status segment_grow(struct segment *segment, point_offset count, struct error *err);
 /* Was the filter seen before? Notes that it was. */

@@ -1,4 +1,5 @@
-/* Loading a segment: point rows from storage first; then the vectors of each slot, those that were
+/* Loading a segment: points first, from their image when storage is where it was when the image was
+ * written, otherwise from storage; then the vectors of each slot, those that were
  * sealed from their file, the others from storage in the order of their offsets; then the images of
  * the indexes. A vector row without a point that has it belongs to an index's past: it is there for
  * the index to walk over.
@@ -52,6 +53,7 @@ static enum status load_point(struct segment *segment, point_offset offset, stru
 
 static enum status load_points(struct segment *segment, struct bitmap *has, struct error *err)
 {
+    id_map_reserve(&segment->ids, segment_next_offset(segment));
     struct key from = key_collection_begin(segment->collection);
     struct key to = key_collection_end(segment->collection);
     struct kv_cursor *cursor =
@@ -178,7 +180,7 @@ static enum status load_vectors(struct segment *segment, uint32_t slot_number,
     return status;
 }
 
-enum status segment_load(struct segment *segment, struct error *err)
+enum status segment_load(struct segment *segment, uint64_t applied, struct error *err)
 {
     struct bitmap *has = mem_zalloc((segment->slots_count + 1) * sizeof(has[0]));
     enum status status = STATUS_OK;
@@ -189,7 +191,11 @@ enum status segment_load(struct segment *segment, struct error *err)
                                segment->collection);
         }
     }
+    bool loaded = false;
     if (status == STATUS_OK) {
+        segment_points_load(segment, applied, has, &loaded);
+    }
+    if (status == STATUS_OK && !loaded) {
         status = load_points(segment, has, err);
     }
     for (uint32_t i = 0; status == STATUS_OK && i < segment->slots_count; i++) {
