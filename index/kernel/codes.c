@@ -56,3 +56,14 @@ bool code_kernel_cell(size_t index, enum code_sum *sum, const struct code_kernel
     }
     return false;
 }
+
+code_nearest *code_nearest_get(void)
+{
+    code_nearest *best = code_nearest_scalar;
+    for (size_t s = 0; s < SETS_COUNT; s++) {
+        if (sets[s]->nearest != NULL && sets[s]->usable()) {
+            best = sets[s]->nearest;
+        }
+    }
+    return best;
+}

@@ -89,3 +89,18 @@ struct code_centred {
     float squares, product, row_product;
 };
 struct code_centred code_centre(const float *row, const float *centre, size_t dim, float *out);
+
+/* Product codes. A codebook has CODEWORDS words of `dims` values: codebook[value][word]. */
+enum { CODEWORDS = 256 };
+/* The word nearest to `values` (the first of equal ones), and its squared distance. */
+typedef uint32_t code_nearest(const float *values, size_t dims, const float *codebook,
+                              float *distance);
+code_nearest *code_nearest_get(void);
+code_nearest code_nearest_scalar; /* the reference */
+/* out[word] = the raw distance of `values` to each word. */
+enum code_table { CODE_TABLE_DOT, CODE_TABLE_EUCLID, CODE_TABLE_MANHATTAN };
+void code_table_fill(enum code_table kind, const float *values, size_t dims, const float *codebook,
+                     float *out);
+/* out[i] = the sum of tables[at][records[i][at]] over `parts` bytes; prefetches ahead. */
+void code_table_sums(const float *tables, size_t parts, const void *const *records, size_t count,
+                     float *out);

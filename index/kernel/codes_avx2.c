@@ -12,8 +12,9 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#include <math.h>
 
-#define TARGET           __attribute__((target("avx2,popcnt")))
+#define TARGET           __attribute__((target("avx2,fma,popcnt")))
 #define INLINE           static inline __attribute__((always_inline)) TARGET
 #define COUNT_BITS(word) ((uint32_t)_mm_popcnt_u64(word))
 #include "index/kernel/codes_planes.inc"
@@ -128,13 +129,56 @@ BYTES_CELL(manhattan, CODE_MANHATTAN)
 BYTES_CELL(dot8, CODE_DOT8)
 BYTES_CELL(dot4, CODE_DOT4)
 
+/* Eight words a register, 32 at once; each lane keeps its first smallest. */
+TARGET static uint32_t nearest(const float *values, size_t dims, const float *codebook,
+                               float *distance)
+{
+    enum { LANES = 8, WIDTH = 4 };
+    __m256 least = _mm256_set1_ps(INFINITY);
+    __m256i words = _mm256_setzero_si256();
+    __m256i word = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    for (size_t at = 0; at < CODEWORDS; at += LANES * WIDTH) {
+        __m256 sums[WIDTH] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(),
+                              _mm256_setzero_ps()};
+        for (size_t d = 0; d < dims; d++) {
+            __m256 value = _mm256_set1_ps(values[d]);
+            const float *row = codebook + d * CODEWORDS + at;
+            for (int w = 0; w < WIDTH; w++) {
+                __m256 difference = _mm256_sub_ps(value, _mm256_loadu_ps(row + w * LANES));
+                sums[w] = _mm256_fmadd_ps(difference, difference, sums[w]);
+            }
+        }
+        for (int w = 0; w < WIDTH; w++) {
+            __m256 less = _mm256_cmp_ps(sums[w], least, _CMP_LT_OQ);
+            least = _mm256_blendv_ps(least, sums[w], less);
+            words = _mm256_blendv_epi8(words, word, _mm256_castps_si256(less));
+            word = _mm256_add_epi32(word, _mm256_set1_epi32(LANES));
+        }
+    }
+    float lane_least[LANES];
+    uint32_t lane_words[LANES];
+    _mm256_storeu_ps(lane_least, least);
+    _mm256_storeu_si256((__m256i *)(void *)lane_words, words);
+    int best = 0;
+    for (int lane = 1; lane < LANES; lane++) {
+        if (lane_least[lane] < lane_least[best] ||
+            (lane_least[lane] == lane_least[best] && lane_words[lane] < lane_words[best])) {
+            best = lane;
+        }
+    }
+    *distance = lane_least[best];
+    return lane_words[best];
+}
+
 static bool usable(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("popcnt");
 }
 
 const struct code_set code_set_avx2 = {
     .usable = usable,
+    .nearest = nearest,
     .cells = {[CODE_DOT7] = {"avx2", dot7},
               [CODE_EUCLID7] = {"avx2", euclid7},
               [CODE_MANHATTAN] = {"avx2", manhattan},

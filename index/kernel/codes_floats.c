@@ -4,6 +4,7 @@
  * no failures.
  */
 #include "index/kernel/codes.h"
+#include "index/kernel/codes_int.h"
 
 #include <math.h>
 #include <string.h>
@@ -152,4 +153,72 @@ struct code_centred code_centre(const float *row, const float *centre, size_t di
         sums.row_product += row_products[lane];
     }
     return sums;
+}
+
+uint32_t code_nearest_scalar(const float *values, size_t dims, const float *codebook,
+                             float *distance)
+{
+    float sums[CODEWORDS] = {0};
+    for (size_t d = 0; d < dims; d++) {
+        for (size_t word = 0; word < CODEWORDS; word++) {
+            float difference = values[d] - codebook[d * CODEWORDS + word];
+            sums[word] += difference * difference;
+        }
+    }
+    uint32_t best = 0;
+    for (uint32_t word = 1; word < CODEWORDS; word++) {
+        best = sums[word] < sums[best] ? word : best;
+    }
+    *distance = sums[best];
+    return best;
+}
+
+void code_table_fill(enum code_table kind, const float *values, size_t dims, const float *codebook,
+                     float *out)
+{
+    memset(out, 0, CODEWORDS * sizeof *out);
+    for (size_t d = 0; d < dims; d++) {
+        const float *row = codebook + d * CODEWORDS;
+        float value = values[d];
+        for (size_t word = 0; kind == CODE_TABLE_DOT && word < CODEWORDS; word++) {
+            out[word] -= value * row[word];
+        }
+        for (size_t word = 0; kind == CODE_TABLE_EUCLID && word < CODEWORDS; word++) {
+            out[word] += (value - row[word]) * (value - row[word]);
+        }
+        for (size_t word = 0; kind == CODE_TABLE_MANHATTAN && word < CODEWORDS; word++) {
+            out[word] += fabsf(value - row[word]);
+        }
+    }
+}
+
+/* Four codes side by side: their additions do not wait for each other. Gathering instructions are
+ * no faster than plain loads here. */
+void code_table_sums(const float *tables, size_t parts, const void *const *records, size_t count,
+                     float *out)
+{
+    enum { ABREAST = 4 };
+    const struct code_shape shape = {.record_bytes = parts};
+    size_t prefetch = code_prefetch_bytes(&shape);
+    for (size_t i = 0; i < CODES_AHEAD && i < count; i++) {
+        prefetch_record(records[i], prefetch);
+    }
+    for (size_t i = 0; i < count; i += ABREAST) {
+        const uint8_t *codes[ABREAST];
+        for (size_t c = 0; c < ABREAST; c++) {
+            codes[c] = records[i + c < count ? i + c : count - 1];
+            if (i + c + CODES_AHEAD < count) {
+                prefetch_record(records[i + c + CODES_AHEAD], prefetch);
+            }
+        }
+        float sums[ABREAST] = {0};
+        const float *table = tables;
+        for (size_t at = 0; at < parts; at++, table += CODEWORDS) {
+            for (size_t c = 0; c < ABREAST; c++) {
+                sums[c] += table[codes[c][at]];
+            }
+        }
+        size_t have = count - i < ABREAST ? count - i : ABREAST;
+        memcpy(out + i, sums, have * sizeof *out);
+    }
 }

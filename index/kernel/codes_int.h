@@ -8,6 +8,7 @@
 /* A cell whose `many` is NULL falls back to the set below it. */
 struct code_set {
     bool (*usable)(void);
+    code_nearest *nearest; /* may be NULL */
     struct code_kernel cells[CODE_SUM_COUNT];
 };
 extern const struct code_set code_set_scalar;

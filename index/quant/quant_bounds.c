@@ -1,22 +1,26 @@
-/* Measured bounds of estimates, for kinds that know none of their own.
+/* How far estimates may be off: measured in units that each kind names.
  *
- * Rows of the sample play queries against other rows of it, among them their nearest by estimate.
- * The error is measured in units in which it hardly depends on the pair:
+ * Rows of the sample play queries against other rows of it and, apart, against their nearest, which
+ * matter most. Kinds that know nothing of a code's error have units in which it hardly depends on
+ * the pair:
  *   dot, cosine: the length of the query; the error is its product with what a code lost;
  *   Euclid (squared): the distance, never less than what a code loses itself;
  *   Manhattan: one.
- * error_factor is a high quantile of error / unit with a margin. No threads; nothing fails.
+ * error_factor is a high quantile of error / unit with a margin, the larger one of both groups.
+ * Kinds whose estimates are too small or too large as a rule get a shift first: the median of what
+ * they lack. No threads; nothing fails.
  */
 #include "index/quant/quant_int.h"
 #include "storage/base/mem.h"
-#include "storage/base/random.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUERIES = 48, ROWS = 512 };
-static const double QUANTILE = 0.997;
+enum { QUERIES = 48, ROWS = 512, NEAR = 16, SEARCHED = 4096 };
+static const double FAR_QUANTILE = 0.997;
+static const double NEAR_QUANTILE = 0.995;
 static const float MARGIN = 1.15f;
 
 static float unit_of(const struct quantizer *quantizer, const struct query_state *state,
@@ -49,122 +53,168 @@ void quant_plain_units(const struct quantizer *quantizer, const void *state,
 }
 
 struct measuring {
-    const struct quantizer *quantizer;
+    struct quantizer *quantizer;
     const struct sample *sample;
-    size_t rows_count;
-    const void *codes[ROWS];
     const void *rows[ROWS]; /* stored */
+    const void *codes[ROWS];
+    size_t rows_count;
     void *state;
+    uint8_t *near_codes;
+    /* Exact less estimated distances, and their units. */
+    float *errors, *units;
+    size_t errors_count, near_from;
 };
 
-/* Exact less estimated distances of one query to all rows, and their units. */
-static void measure_query(const struct measuring *measuring, size_t query, float *errors,
-                          float *units)
+/* Adds what the query, whose state is set, gets wrong about these rows. */
+static void measure(struct measuring *measuring, const void *query, const void *const *rows,
+                    const void *const *codes, size_t count)
 {
     const struct quantizer *quantizer = measuring->quantizer;
-    const void *stored = measuring->sample->training->rows[query];
     const struct kernel *kernel = kernel_get(quantizer->distance, quantizer->element);
+    float *errors = measuring->errors + measuring->errors_count;
     float estimates[ROWS];
-    float error_units[ROWS]; /* in units of the kind, with a factor of 1 */
-    quantizer_query(quantizer, stored, measuring->state);
-    quantizer_bounds(quantizer, measuring->state, measuring->codes, measuring->rows_count,
-                     estimates, error_units);
-    kernel->many(stored, measuring->rows, measuring->rows_count, quantizer->dim, errors);
-    for (size_t i = 0; i < measuring->rows_count; i++) {
+    kernel->many(query, rows, count, quantizer->dim, errors);
+    /* The factor is 1 yet: errors come in units. */
+    quantizer_bounds(quantizer, measuring->state, codes, count, estimates,
+                     measuring->units + measuring->errors_count);
+    for (size_t i = 0; i < count; i++) {
         errors[i] -= estimates[i];
-        units[i] = error_units[i];
     }
+    measuring->errors_count += count;
+}
+
+static const void *row_at(const struct measuring *measuring, size_t place, size_t places)
+{
+    const struct sample *sample = measuring->sample;
+    return sample->training->rows[place * sample->count / places];
+}
+
+/* The rows nearest to the query among `places` of the sample, not itself; how many. */
+static size_t nearest_rows(const struct measuring *measuring, const void *query,
+                           const void **nearest)
+{
+    const struct quantizer *quantizer = measuring->quantizer;
+    const struct kernel *kernel = kernel_get(quantizer->distance, quantizer->element);
+    size_t places = measuring->sample->count < SEARCHED ? measuring->sample->count : SEARCHED;
+    float distances[NEAR];
+    size_t count = 0;
+    for (size_t place = 0; place < places; place++) {
+        const void *row = row_at(measuring, place, places);
+        if (row == query) {
+            continue;
+        }
+        float distance = kernel->one(query, row, quantizer->dim);
+        size_t at = count < NEAR ? count++ : NEAR;
+        while (at > 0 && distance < distances[at - 1]) {
+            if (at < NEAR) {
+                distances[at] = distances[at - 1];
+                nearest[at] = nearest[at - 1];
+            }
+            at--;
+        }
+        if (at < NEAR) {
+            distances[at] = distance;
+            nearest[at] = row;
+        }
+    }
+    return count;
+}
+
+static void measure_near(struct measuring *measuring, size_t query_place)
+{
+    const struct quantizer *quantizer = measuring->quantizer;
+    const void *query = row_at(measuring, query_place, QUERIES);
+    const void *rows[NEAR];
+    const void *codes[NEAR];
+    size_t count = nearest_rows(measuring, query, rows);
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *code = measuring->near_codes + i * quantizer->code_bytes;
+        quantizer_encode(quantizer, rows[i], code);
+        codes[i] = code;
+    }
+    quantizer_query(quantizer, query, measuring->state);
+    measure(measuring, query, rows, codes, count);
 }
 
 /* The mean of squared differences between rows and what their codes stand for. */
-static float lost_by_codes(const struct measuring *measuring, float *row, float *decoded)
+static float lost_by_codes(const struct measuring *measuring)
 {
     const struct quantizer *quantizer = measuring->quantizer;
+    size_t dim = quantizer->dim;
+    float *row = mem_alloc(2 * dim * sizeof *row);
+    float *decoded = row + dim;
     double sum = 0.0;
     for (size_t i = 0; i < measuring->rows_count; i++) {
-        quant_restore(quantizer->distance, quantizer->element, measuring->rows[i], quantizer->dim,
-                      row);
+        quant_restore(quantizer->distance, quantizer->element, measuring->rows[i], dim, row);
         quantizer->kind->decode(quantizer, measuring->codes[i], decoded);
-        for (size_t d = 0; d < quantizer->dim; d++) {
+        for (size_t d = 0; d < dim; d++) {
             double difference = (double)row[d] - (double)decoded[d];
             sum += difference * difference;
         }
     }
-    return (float)(sum / (double)measuring->rows_count);
+    mem_free(row);
+    float mean = (float)(sum / (double)measuring->rows_count);
+    return isfinite(mean) ? mean : FLT_MAX;
 }
 
-static void settle(struct quantizer *quantizer, float *errors, const float *units, size_t pairs)
+/* Sorts and gives the value below which the part lies. */
+static float quantile(float *values, size_t count, double part)
 {
+    qsort(values, count, sizeof *values, compare_floats);
+    return count > 0 ? values[(size_t)((double)(count - 1) * part)] : 0.0f;
+}
+
+static void settle(struct measuring *measuring)
+{
+    struct quantizer *quantizer = measuring->quantizer;
+    float *errors = measuring->errors;
+    size_t far = measuring->near_from;
     if (quantizer->kind->shifts) {
-        float *sorted = mem_alloc(pairs * sizeof *sorted);
-        memcpy(sorted, errors, pairs * sizeof *sorted);
-        qsort(sorted, pairs, sizeof *sorted, compare_floats);
-        quantizer->shift = sorted[pairs / 2];
+        float *sorted = mem_alloc(far * sizeof *sorted);
+        memcpy(sorted, errors, far * sizeof *sorted);
+        float median = quantile(sorted, far, 0.5);
+        quantizer->shift = isfinite(median) ? median : 0.0f;
         mem_free(sorted);
     }
-    for (size_t i = 0; i < pairs; i++) {
-        float error = fabsf(errors[i] - quantizer->shift) / units[i];
+    for (size_t i = 0; i < measuring->errors_count; i++) {
+        float error = fabsf(errors[i] - quantizer->shift) / measuring->units[i];
         errors[i] = isfinite(error) ? error : 0.0f;
     }
-    qsort(errors, pairs, sizeof *errors, compare_floats);
-    quantizer->error_factor = MARGIN * errors[(size_t)((double)(pairs - 1) * QUANTILE)];
+    float of_far = quantile(errors, far, FAR_QUANTILE);
+    float of_near = quantile(errors + far, measuring->errors_count - far, NEAR_QUANTILE);
+    quantizer->error_factor = MARGIN * fmaxf(of_far, of_near);
 }
 
 void quant_measure_error(struct quantizer *quantizer, const struct sample *sample)
 {
     struct measuring measuring = {.quantizer = quantizer, .sample = sample};
-    struct random random;
-    random_init(&random, sample->training->seed ^ 0x626f756e6473ull);
     measuring.rows_count = sample->count < ROWS ? sample->count : ROWS;
-    size_t queries = sample->count < QUERIES ? sample->count : QUERIES;
-    uint8_t *codes = mem_alloc(measuring.rows_count * quantizer->code_bytes);
+    size_t pairs_max = (size_t)QUERIES * (ROWS + NEAR);
+    uint8_t *codes = mem_alloc((measuring.rows_count + NEAR) * quantizer->code_bytes);
     void *state = mem_alloc(quantizer->state_bytes + CODE_QUERY_ALIGN);
+    float *floats = mem_alloc(2 * pairs_max * sizeof *floats);
     measuring.state = quant_align(state);
-    float *errors = mem_alloc(2 * queries * measuring.rows_count * sizeof *errors);
-    float *floats = mem_alloc(2 * quantizer->dim * sizeof *floats);
+    measuring.near_codes = codes + measuring.rows_count * quantizer->code_bytes;
+    measuring.errors = floats;
+    measuring.units = floats + pairs_max;
     for (size_t i = 0; i < measuring.rows_count; i++) {
-        measuring.rows[i] = sample->training->rows[(size_t)random_below(&random, sample->count)];
+        measuring.rows[i] = row_at(&measuring, i, measuring.rows_count);
         measuring.codes[i] = codes + i * quantizer->code_bytes;
         quantizer_encode(quantizer, measuring.rows[i], codes + i * quantizer->code_bytes);
     }
-    quantizer->error_floor = lost_by_codes(&measuring, floats, floats + quantizer->dim);
+    quantizer->error_floor = lost_by_codes(&measuring);
     quantizer->error_factor = 1.0f;
-    size_t pairs = queries * measuring.rows_count;
-    for (size_t q = 0; q < queries; q++) {
-        size_t query = (size_t)random_below(&random, sample->count);
-        size_t at = q * measuring.rows_count;
-        measure_query(&measuring, query, errors + at, errors + pairs + at);
+    for (size_t q = 0; q < QUERIES; q++) {
+        const void *query = row_at(&measuring, q, QUERIES);
+        quantizer_query(quantizer, query, measuring.state);
+        measure(&measuring, query, measuring.rows, measuring.codes, measuring.rows_count);
     }
-    settle(quantizer, errors, errors + pairs, pairs);
+    measuring.near_from = measuring.errors_count;
+    for (size_t q = 0; q < QUERIES; q++) {
+        measure_near(&measuring, q);
+    }
+    settle(&measuring);
     mem_free(floats);
-    mem_free(errors);
     mem_free(state);
     mem_free(codes);
-}
-
-int64_t quant_query_integers(const float *in, size_t dim, float step, int most, int8_t *out)
-{
-    float scale = step > 0.0f ? 1.0f / step : 0.0f;
-    scale = isfinite(scale) ? scale : 0.0f;
-    float top = (float)most;
-    int64_t sum = 0;
-    for (size_t i = 0; i < dim; i++) {
-        float value = in[i] * scale;
-        value = value > -top ? value : -top;
-        value = value < top ? value : top;
-        int32_t integer = (int32_t)(value + (value < 0.0f ? -0.5f : 0.5f));
-        out[i] = (int8_t)integer;
-        sum += integer;
-    }
-    return sum;
-}
-
-float quant_largest(const float *in, size_t dim)
-{
-    float largest = 0.0f;
-    for (size_t i = 0; i < dim; i++) {
-        float size = fabsf(in[i]);
-        largest = size > largest ? size : largest;
-    }
-    return largest;
 }

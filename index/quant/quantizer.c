@@ -25,6 +25,7 @@ enum { MAGIC = 0x51475353, VERSION = 1, CHECKSUM_SIZE = 8, ROW_ON_STACK = 2048 }
 
 static const struct quantizer_kind *const kinds[] = {
     &quantizer_scalar,
+    &quantizer_product,
     &quantizer_binary,
     &quantizer_rotated,
 };
@@ -239,39 +240,6 @@ void quantizer_bounds(const struct quantizer *quantizer, const void *state,
     }
     for (size_t i = 0; i < count; i++) {
         error[i] *= quantizer->error_factor;
-    }
-}
-
-void quant_put_float(struct buffer *out, float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    buffer_append_u32(out, bits);
-}
-
-float quant_get_finite(struct reader *reader)
-{
-    uint32_t bits = reader_u32(reader);
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    if (!isfinite(value)) {
-        reader->failed = true;
-        return 0.0f;
-    }
-    return value;
-}
-
-void quant_put_floats(struct buffer *out, const float *values, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        quant_put_float(out, values[i]);
-    }
-}
-
-void quant_get_finites(struct reader *reader, float *out, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        out[i] = quant_get_finite(reader);
     }
 }
 
