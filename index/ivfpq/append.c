@@ -189,6 +189,9 @@ static bool put_halves(const struct appending *a, size_t number, const struct ha
     }
     for (int side = 0; side < 2; side++) {
         list_encode(a->ivfpq, table, numbers[side], &lists[side], 0);
+        ((float *)table->coarse.spreads)[numbers[side]] =
+            list_spread(a->ivfpq, &table->model, &lists[side],
+                        table->coarse.centroids + numbers[side] * table->model.dim);
     }
     memory_unref(whole->memory);
     table->lists[number] = lists[0];
@@ -209,6 +212,7 @@ static bool own_coarse(struct table *table, size_t count)
     coarse.memory = memory;
     memcpy((float *)coarse.centroids, table->coarse.centroids,
            table->coarse.count * model->dim * sizeof(float));
+    memcpy((float *)coarse.spreads, table->coarse.spreads, table->coarse.count * sizeof(float));
     memory_unref(table->coarse.memory);
     table->coarse = coarse;
     return true;
@@ -267,7 +271,7 @@ static bool split_long(struct appending *a, size_t touched)
     bool fitted = own_coarse(wider, wider->lists_count);
     memory_unref(roomy.memory);
     if (fitted) {
-        coarse_encode(&wider->coarse, &wider->model, 0);
+        coarse_encode(&wider->coarse, &wider->model);
     }
     return fitted;
 }

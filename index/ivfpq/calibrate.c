@@ -1,9 +1,10 @@
 /* How far a search has to look, measured on the index's own points.
  *
  * Some points are taken as queries. A search through all lists with many candidates gives their
- * true neighbours. For each it is known at which place of the probing order its list stood, and at
- * which place of the candidates its codes put it: the places that hold the wanted part of all
- * neighbours become the defaults.
+ * true neighbours. For each it is known at which place of the probing order its list stood, for
+ * several reaches, and at which place of the candidates its codes put it. The reach that finds the
+ * wanted part of all neighbours in the fewest lists is taken; the places that hold that part become
+ * the defaults.
  *
  * Threads: the job's, a query each. Failures: CANCELLED, TOO_LARGE. */
 #include "index/ivfpq/searching.h"
@@ -12,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUERIES = 256, NEIGHBOURS = 10, KEEP = 512, KEEP_MIN = 40, PROBES_MIN = 4 };
+enum { QUERIES = 256, NEIGHBOURS = 10, KEEP = 512, KEEP_MIN = 40, PROBES_MIN = 4, REACHES = 8 };
+static const float reaches[REACHES] = {0.0f, 0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.65f, 0.8f};
 static const double PROBES_WANTED = 0.975;
 static const double KEEP_WANTED = 0.99;
 
@@ -20,8 +22,8 @@ struct calibration {
     const struct ivfpq *ivfpq;
     const struct table *table;
     size_t queries;
-    uint32_t *probe_ranks; /* queries x NEIGHBOURS; UINT32_MAX: not there */
-    uint32_t *keep_ranks;
+    uint32_t *probe_ranks; /* REACHES x queries x NEIGHBOURS; UINT32_MAX: not there */
+    uint32_t *keep_ranks;  /* queries x NEIGHBOURS */
     atomic_bool failed;
 };
 
@@ -46,28 +48,55 @@ static int compare_found(const void *a, const void *b)
     if (x->distance < y->distance || x->distance > y->distance) {
         return x->distance < y->distance ? -1 : 1;
     }
-    return (x->point > y->point) - (x->point < y->point);
+    if (x->list != y->list) {
+        return x->list < y->list ? -1 : 1;
+    }
+    return (x->place > y->place) - (x->place < y->place);
 }
 
-/* Where the neighbours stand among the candidates, nearest first, and their lists in the probing
- * order. */
-static void rank(struct calibration *c, size_t query, const struct found *candidates, size_t count,
-                 const uint32_t *list_ranks, const struct topk *near)
+/* At which place of the order with each reach the lists of a query's neighbours stand. */
+static void rank_lists(const struct calibration *c, const struct searching *s, size_t query,
+                       const uint32_t *lists, size_t count)
 {
+    const struct model *model = &c->table->model;
+    const float *spreads = c->table->coarse.spreads;
+    float *orders = mem_alloc(c->table->lists_count * sizeof *orders);
+    for (size_t r = 0; r < REACHES; r++) {
+        for (size_t i = 0; i < s->probes_count; i++) {
+            const struct probe *probe = &s->scratch->probes[i];
+            orders[probe->list] =
+                probe_order(model, s->query_norm, reaches[r], probe->bias, spreads[probe->list]);
+        }
+        uint32_t *ranks = c->probe_ranks + (r * c->queries + query) * NEIGHBOURS;
+        for (size_t n = 0; n < count; n++) {
+            uint32_t rank = 0;
+            for (size_t i = 0; i < c->table->lists_count; i++) {
+                rank += orders[i] < orders[lists[n]];
+            }
+            ranks[n] = rank;
+        }
+    }
+    mem_free(orders);
+}
+
+/* Where the neighbours stand among the candidates, which are nearest first. */
+static void rank(const struct calibration *c, const struct searching *s, size_t query,
+                 const struct found *candidates, size_t count, const struct topk *near)
+{
+    uint32_t lists[NEIGHBOURS];
     size_t found = 0;
     point_offset self = query_point(c, query);
     for (size_t n = 0; n < near->count && found < NEIGHBOURS; n++) {
-        if (near->items[n].point == self) {
-            continue;
-        }
-        for (size_t i = 0; i < count; i++) {
-            if (candidates[i].point == near->items[n].point) {
-                c->probe_ranks[query * NEIGHBOURS + found] = list_ranks[candidates[i].list];
-                c->keep_ranks[query * NEIGHBOURS + found] = (uint32_t)i;
+        for (size_t i = 0; i < count && near->items[n].point != self; i++) {
+            const struct list *list = &c->table->lists[candidates[i].list];
+            if (list->points[candidates[i].place] == near->items[n].point) {
+                lists[found] = candidates[i].list;
+                c->keep_ranks[query * NEIGHBOURS + found++] = (uint32_t)i;
+                break;
             }
         }
-        found++;
     }
+    rank_lists(c, s, query, lists, found);
 }
 
 static void measure(void *ctx, size_t query)
@@ -85,10 +114,6 @@ static void measure(void *ctx, size_t query)
         return;
     }
     searching_probe(&s);
-    uint32_t *list_ranks = mem_alloc(c->table->lists_count * sizeof *list_ranks);
-    for (size_t i = 0; i < s.probes_count; i++) {
-        list_ranks[s.scratch->probes[i].list] = (uint32_t)i;
-    }
     searching_scan(&s);
     qsort(s.scratch->found, s.found_count, sizeof *s.scratch->found, compare_found);
     size_t count = s.found_count;
@@ -100,9 +125,8 @@ static void measure(void *ctx, size_t query)
     searching_refine(&s);
     searching_finish(&s, &near);
     topk_sort(&near);
-    rank(c, query, candidates, count, list_ranks, &near);
+    rank(c, &s, query, candidates, count, &near);
     mem_free(candidates);
-    mem_free(list_ranks);
 }
 
 static int compare_ranks(const void *a, const void *b)
@@ -132,9 +156,9 @@ enum status ivfpq_calibrate(const struct ivfpq *ivfpq, const struct build_job *j
     size_t queries = table->entries < QUERIES ? table->entries : QUERIES;
     size_t count = queries * NEIGHBOURS;
     struct calibration c = {.ivfpq = ivfpq, .table = table, .queries = queries};
-    c.probe_ranks = mem_alloc(count * sizeof *c.probe_ranks);
+    c.probe_ranks = mem_alloc(REACHES * count * sizeof *c.probe_ranks);
     c.keep_ranks = mem_alloc(count * sizeof *c.keep_ranks);
-    memset(c.probe_ranks, 0xff, count * sizeof *c.probe_ranks);
+    memset(c.probe_ranks, 0xff, REACHES * count * sizeof *c.probe_ranks);
     memset(c.keep_ranks, 0xff, count * sizeof *c.keep_ranks);
     enum status status = STATUS_OK;
     if (!parallel_for(job->threads, queries, job->cancelled, measure, &c)) {
@@ -142,8 +166,16 @@ enum status ivfpq_calibrate(const struct ivfpq *ivfpq, const struct build_job *j
     } else if (atomic_load(&c.failed)) {
         status = error_set(err, STATUS_TOO_LARGE, "no memory to calibrate an index");
     } else {
-        table->model.head.probes_default = places(c.probe_ranks, count, PROBES_WANTED, PROBES_MIN);
-        table->model.head.keep_default = places(c.keep_ranks, count, KEEP_WANTED, KEEP_MIN);
+        struct model_head *head = &table->model.head;
+        head->keep_default = places(c.keep_ranks, count, KEEP_WANTED, KEEP_MIN);
+        head->probes_default = UINT32_MAX;
+        for (size_t r = 0; r < REACHES; r++) {
+            uint32_t probes = places(c.probe_ranks + r * count, count, PROBES_WANTED, PROBES_MIN);
+            if (probes < head->probes_default) {
+                head->probes_default = probes;
+                head->reach = reaches[r];
+            }
+        }
     }
     mem_free(c.keep_ranks);
     mem_free(c.probe_ranks);

@@ -99,27 +99,54 @@ void list_encode(const struct ivfpq *ivfpq, const struct table *table, size_t nu
     mem_free(floats);
 }
 
-void coarse_encode(const struct coarse *coarse, const struct model *model, size_t from)
+float list_spread(const struct ivfpq *ivfpq, const struct model *model, const struct list *list,
+                  const float *centroid)
+{
+    float *row = mem_alloc(model->dim * sizeof *row);
+    double sum = 0;
+    for (uint32_t i = 0; i < list->count; i++) {
+        ivfpq_row(ivfpq, model, vectors_at(ivfpq->vectors, list->points[i]), row);
+        float square = 0;
+        for (size_t d = 0; d < model->dim; d++) {
+            square += (row[d] - centroid[d]) * (row[d] - centroid[d]);
+        }
+        sum += (double)square;
+    }
+    mem_free(row);
+    float spread = list->count > 0 ? (float)sqrt(sum / list->count) : 0;
+    return isfinite(spread) ? spread : 0;
+}
+
+float coarse_addend(const struct model *model, const float *centroid, float spread)
+{
+    if (model->space == SPACE_INNER) {
+        return -spread;
+    }
+    float norm = 0;
+    for (size_t d = 0; d < model->dim; d++) {
+        norm += centroid[d] * centroid[d];
+    }
+    return norm + spread * (spread - 2 * model->head.reach * model->head.usual_distance);
+}
+
+void coarse_encode(const struct coarse *coarse, const struct model *model)
 {
     const struct pq *pq = &model->coarse;
-    bool square = model->space == SPACE_SQUARE;
-    size_t block_bytes = fastscan_block_bytes(pq->subs / 2, square);
+    bool addends = coarse_has_addends(model);
+    size_t block_bytes = fastscan_block_bytes(pq->subs / 2, addends);
     float *floats = mem_zalloc(2 * pq_padded(pq) * sizeof *floats + pq->subs);
     struct encoding e = {.model = model,
                          .row = floats,
                          .decoded = floats + pq_padded(pq),
                          .codes = (uint8_t *)(floats + 2 * pq_padded(pq))};
     uint8_t *blocks = (uint8_t *)coarse->blocks;
-    for (size_t i = from; i < coarse->count; i++) {
+    for (size_t i = 0; i < coarse->count; i++) {
         memcpy(e.row, coarse->centroids + i * model->dim, model->dim * sizeof *e.row);
         put_codes(&e, pq, blocks, i, block_bytes);
-        if (square) {
-            float norm = 0;
-            for (size_t d = 0; d < model->dim; d++) {
-                norm += e.decoded[d] * e.decoded[d];
-            }
+        if (addends) {
             blocks[(i / FASTSCAN_BLOCK + 1) * block_bytes - FASTSCAN_BLOCK + i % FASTSCAN_BLOCK] =
-                addend_code(&model->head.coarse_addends, norm);
+                addend_code(&model->head.coarse_addends,
+                            coarse_addend(model, e.decoded, coarse->spreads[i]));
         }
     }
     mem_free(floats);

@@ -186,7 +186,8 @@ static bool is_sound(const struct model *model)
 {
     const struct model_head *head = &model->head;
     bool sound = head->trained_count > 0 && head->probes_default > 0 && head->keep_default > 0 &&
-                 isfinite(head->rest_error) && head->rest_error >= 0;
+                 isfinite(head->rest_error) && head->rest_error >= 0 && isfinite(head->reach) &&
+                 isfinite(head->usual_distance);
     const struct addends *addends[] = {&head->addends, &head->coarse_addends};
     for (int i = 0; i < 2; i++) {
         sound = sound && isfinite(addends[i]->low) && isfinite(addends[i]->step) &&
@@ -224,7 +225,8 @@ static enum status load_model(struct loading *loading, struct table *table, stru
         return corrupt(err, "its centroids are cut off");
     }
     coarse_place(&table->coarse, &table->model, (uint8_t *)bytes, count);
-    return all_finite(table->coarse.centroids, count * vectors->dim)
+    return all_finite(table->coarse.centroids, count * vectors->dim) &&
+                   all_finite(table->coarse.spreads, count)
                ? STATUS_OK
                : corrupt(err, "its centroids");
 }

@@ -72,6 +72,10 @@ struct model_head {
     uint32_t trained_count; /* points at training */
     uint32_t probes_default, keep_default;
     float rest_error; /* mean square of a dimension that codes and rests leave */
+    /* A list may hold a point nearer than its centroid is: the wider it is, the nearer. Lists are
+     * probed in the order of distance - reach x spread (see probe.c). */
+    float reach;
+    float usual_distance; /* of a point to its centroid */
     struct addends addends, coarse_addends;
 };
 struct model {
@@ -87,6 +91,7 @@ struct model {
 /* Centroids: float rows, and their codes for the fast scan. */
 struct coarse {
     const float *centroids; /* count x dim, in the model's coordinates */
+    const float *spreads;   /* root of the mean square distance of the list's points to it */
     const uint8_t *blocks;
     size_t count;
     struct memory *memory; /* NULL: in the image */
@@ -144,8 +149,16 @@ size_t model_bytes(enum space space, size_t dim);
 void model_place(struct model *model, enum space space, size_t dim, uint8_t *bytes);
 size_t coarse_bytes(const struct model *model, size_t count);
 void coarse_place(struct coarse *coarse, const struct model *model, uint8_t *bytes, size_t count);
-/* The codes of centroids `from`.. of `coarse`, whose memory is writable. */
-void coarse_encode(const struct coarse *coarse, const struct model *model, size_t from);
+/* The codes of the centroids of `coarse`, whose memory is writable and whose blocks are zero. */
+void coarse_encode(const struct coarse *coarse, const struct model *model);
+static inline bool coarse_has_addends(const struct model *model)
+{
+    return model->space != SPACE_ABSOLUTE;
+}
+/* The addend of a centroid's sum: |c|^2 and what the list's spread changes in the order, as far as
+ * that does not depend on the query (Euclid); how much narrower the list is than the widest (dot).
+ */
+float coarse_addend(const struct model *model, const float *centroid, float spread);
 /* A stored row, or a query in stored form, in the model's coordinates. */
 void ivfpq_row(const struct ivfpq *ivfpq, const struct model *model, const void *stored,
                float *out);
@@ -155,6 +168,9 @@ bool table_compact(struct table *table);
 /* encode.c. The codes of the points at places `from`.. of a list in writable, zeroed memory. */
 void list_encode(const struct ivfpq *ivfpq, const struct table *table, size_t number,
                  struct list *list, uint32_t from);
+/* The spread of a list around a centroid, from the stored rows. */
+float list_spread(const struct ivfpq *ivfpq, const struct model *model, const struct list *list,
+                  const float *centroid);
 
 /* train.c: a table of all the points given. */
 enum status ivfpq_train(const struct ivfpq *ivfpq, const struct build_job *job,

@@ -69,6 +69,19 @@ static float estimate(const struct searching *s, const struct found *found)
     return distance;
 }
 
+/* Without a filter it is for us to leave out points that are not there any more. */
+static void drop_removed(struct searching *s)
+{
+    struct found *found = s->scratch->found;
+    const struct vectors *vectors = s->ivfpq->vectors;
+    size_t kept = 0;
+    for (size_t i = 0; i < s->found_count && s->args->accept == NULL; i++) {
+        found[kept] = found[i];
+        kept += vectors_has(vectors, found[i].point);
+    }
+    s->found_count = s->args->accept == NULL ? kept : s->found_count;
+}
+
 void searching_refine(struct searching *s)
 {
     struct found *found = s->scratch->found;
@@ -79,17 +92,14 @@ void searching_refine(struct searching *s)
             __builtin_prefetch(rest + at);
         }
         __builtin_prefetch(rest + rest_bytes - 1);
+        __builtin_prefetch(&s->table->lists[found[i].list].points[found[i].place]);
     }
-    size_t kept = 0;
     for (size_t i = 0; i < s->found_count; i++) {
-        if (s->args->accept == NULL && !vectors_has(s->ivfpq->vectors, found[i].point)) {
-            continue;
-        }
-        float distance = estimate(s, &found[i]);
-        found[kept] = found[i];
-        found[kept++].distance = distance;
+        found[i].distance = estimate(s, &found[i]);
+        found[i].point = s->table->lists[found[i].list].points[found[i].place];
+        __builtin_prefetch(blocks_at(&s->ivfpq->vectors->present, found[i].point));
     }
-    s->found_count = kept;
+    drop_removed(s);
 }
 
 /* How far an exact distance may be from an estimate of `distance`. */

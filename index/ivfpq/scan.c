@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-enum { CANCEL_POINTS = 1 << 14, LINES_AHEAD = 8, LINE_BYTES = 64 };
+enum { CANCEL_POINTS = 1 << 14, AHEAD_BYTES = 4096, LINE_BYTES = 64 };
 
 struct bound {
     float distance;
@@ -22,10 +22,13 @@ static bool is_cancelled(const struct searching *s)
            atomic_load_explicit(s->args->cancelled, memory_order_relaxed);
 }
 
-static void prefetch_list(const struct list *list)
+static void prefetch_list(const struct searching *s, const struct list *list)
 {
-    for (size_t i = 0; i < LINES_AHEAD; i++) {
-        __builtin_prefetch(list->blocks + i * LINE_BYTES);
+    size_t size = (list->count + FASTSCAN_BLOCK - 1) / FASTSCAN_BLOCK *
+                  fastscan_block_bytes(s->fine.pairs, s->fine.has_addends);
+    size = size < AHEAD_BYTES ? size : AHEAD_BYTES;
+    for (size_t i = 0; i < size; i += LINE_BYTES) {
+        __builtin_prefetch(list->blocks + i);
     }
 }
 
@@ -57,14 +60,25 @@ static void shrink(struct searching *s, struct bound *bound)
     bound->distance = farthest;
 }
 
+/* What the list and the tables add to a point's sum. */
+static float base_of(const struct searching *s, const struct probe *probe)
+{
+    switch (s->table->model.space) {
+    case SPACE_INNER:
+        return probe->bias + s->fine_units.low;
+    case SPACE_SQUARE:
+        return probe->bias + s->fine_units.low + s->table->model.head.addends.low;
+    case SPACE_ABSOLUTE:
+        break;
+    }
+    return s->fine_units.low;
+}
+
 static void scan_list(struct searching *s, const struct probe *probe, struct bound *bound)
 {
     const struct list *list = &s->table->lists[probe->list];
     struct scratch *scratch = s->scratch;
-    float base = probe->bias + s->fine_units.low;
-    if (s->fine.has_addends) {
-        base += s->table->model.head.addends.low;
-    }
+    float base = base_of(s, probe);
     float units = (bound->distance - base) / s->fine_units.step;
     if (units < 0) {
         return;
@@ -76,15 +90,13 @@ static void scan_list(struct searching *s, const struct probe *probe, struct bou
     struct found *found = scratch->found;
     for (size_t i = 0; i < below; i++) {
         uint32_t place = scratch->positions[i];
-        point_offset point = list->points[place];
-        if (ask && !accepts(s, point)) {
+        if (ask && !accepts(s, list->points[place])) {
             continue;
         }
         found[s->found_count++] = (struct found){
             .distance = base + s->fine_units.step * (float)scratch->sums[i],
             .list = probe->list,
             .place = place,
-            .point = point,
         };
     }
     if (s->found_count >= bound->full) {
@@ -106,7 +118,7 @@ bool searching_scan(struct searching *s)
             next_check = s->scanned + CANCEL_POINTS;
         }
         if (i + 1 < s->probes_count) {
-            prefetch_list(&s->table->lists[probes[i + 1].list]);
+            prefetch_list(s, &s->table->lists[probes[i + 1].list]);
         }
         scan_list(s, &probes[i], &bound);
         s->scanned += s->table->lists[probes[i].list].count;

@@ -50,6 +50,7 @@ static size_t lay_out(struct scratch *s, const struct scratch_sizes *sizes, uint
     s->decoded = cut(base, &at, sizes->padded * sizeof(float));
     s->coarse_sums = cut(base, &at, centroids * sizeof(uint16_t));
     s->probes = cut(base, &at, centroids * sizeof(struct probe));
+    s->other_probes = cut(base, &at, centroids * sizeof(struct probe));
     s->positions = cut(base, &at, (sizes->list_max + FASTSCAN_BLOCK) * sizeof(uint32_t));
     s->sums = cut(base, &at, (sizes->list_max + FASTSCAN_BLOCK) * sizeof(uint16_t));
     s->found = cut(base, &at, sizes->found * sizeof(struct found));

@@ -3,10 +3,10 @@
 #include "index/vectors.h"
 #include "storage/base/status.h"
 
-struct probe {      /* a list to look through */
-    float distance; /* of the query to its centroid */
-    float bias;     /* what the list adds to its points' estimates */
+struct probe {    /* a list to look through */
+    uint32_t key; /* sorts as its place in the probing order */
     uint32_t list;
+    float bias; /* of the query to its centroid */
 };
 struct found {      /* a point that the codes keep */
     float distance; /* estimated */
@@ -21,10 +21,11 @@ struct scratch {
     uint8_t *tables;        /* aligned to 64 */
     uint8_t *coarse_tables; /* the same */
     int8_t *rest_weights;
-    float *decoded;        /* dim */
-    uint16_t *coarse_sums; /* of every centroid, in whole blocks */
-    struct probe *probes;  /* as many as lists */
-    uint32_t *positions;   /* of the longest list */
+    float *decoded;             /* dim */
+    uint16_t *coarse_sums;      /* of every centroid, in whole blocks */
+    struct probe *probes;       /* as many as lists */
+    struct probe *other_probes; /* for sorting */
+    uint32_t *positions;        /* of the longest list */
     uint16_t *sums;
     struct found *found;
     const void **rows;

@@ -82,17 +82,22 @@ static void make_tables(struct searching *s)
     struct fastscan_query *queries[] = {&s->fine, &s->coarse};
     struct fastscan_quantized *units[] = {&s->fine_units, &s->coarse_units};
     uint8_t *tables[] = {scratch->tables, scratch->coarse_tables};
+    /* Addends are in the units of the sums for Euclid; for dot the centroids' are spreads, whose
+     * weight is the query's norm. */
+    float spread_weight = square ? 1 : absolute ? 0 : model->head.reach * s->query_norm;
+    const float weights[] = {square ? 1 : 0, spread_weight};
     for (int i = 0; i < 2; i++) {
         const struct pq *pq = pqs[i];
+        float addend_step = weights[i] * addends[i]->step;
         s->kernel->tables(scratch->query, pq->words, pq->subs, pq->width, scale, absolute,
                           scratch->float_tables);
-        float step_min = square ? addends[i]->step / 255 : 0;
+        float step_min = addend_step / 255;
         *units[i] = s->kernel->quantize(scratch->float_tables, pq->subs, step_min, tables[i]);
-        float addend_scale = square ? addends[i]->step / units[i]->step * 256 : 0;
+        float addend_scale = addend_step / units[i]->step * 256;
         *queries[i] = (struct fastscan_query){
             .tables = tables[i],
             .pairs = pq->subs / 2,
-            .has_addends = square,
+            .has_addends = i == 0 ? square : coarse_has_addends(model),
             .addend_scale =
                 addend_scale < UINT16_MAX ? (uint16_t)(addend_scale + 0.5f) : UINT16_MAX,
         };

@@ -24,7 +24,12 @@ struct searching {
 /* search.c. Takes the thread's scratch. False: no memory. */
 bool searching_begin(struct searching *s, const struct ivfpq *ivfpq, const struct table *table,
                      const struct search_args *args, const struct plan *plan);
-/* probe.c. The plan's probes, nearest first, in scratch->probes. */
+/* probe.c. By which lists are ordered: an estimate of the distance of the nearest point that a list
+ * may hold. From its centroid, at the distance `bias`, its points are about `spread` away, and
+ * towards the query by a part of that, `reach`. */
+float probe_order(const struct model *model, float query_norm, float reach, float bias,
+                  float spread);
+/* The plan's probes in that order, in scratch->probes. */
 void searching_probe(struct searching *s);
 /* scan.c. The keep nearest by their codes, accepted and in no order, in scratch->found. False:
  * cancelled. */

@@ -210,16 +210,18 @@ void model_place(struct model *model, enum space space, size_t dim, uint8_t *byt
 
 size_t coarse_bytes(const struct model *model, size_t count)
 {
-    size_t block_bytes = fastscan_block_bytes(model->coarse.subs / 2, model->space == SPACE_SQUARE);
-    return padded(count * model->dim * sizeof(float)) +
+    size_t block_bytes = fastscan_block_bytes(model->coarse.subs / 2, coarse_has_addends(model));
+    return padded(count * model->dim * sizeof(float)) + padded(count * sizeof(float)) +
            (count + FASTSCAN_BLOCK - 1) / FASTSCAN_BLOCK * block_bytes;
 }
 
 void coarse_place(struct coarse *coarse, const struct model *model, uint8_t *bytes, size_t count)
 {
+    uint8_t *spreads = bytes + padded(count * model->dim * sizeof(float));
     *coarse = (struct coarse){
         .centroids = (const float *)(const void *)bytes,
-        .blocks = bytes + padded(count * model->dim * sizeof(float)),
+        .spreads = (const float *)(const void *)spreads,
+        .blocks = spreads + padded(count * sizeof(float)),
         .count = count,
     };
 }

@@ -155,18 +155,11 @@ static bool train_coarse_codes(struct training *t, float *words)
     size_t padded = pq_padded(&model->coarse);
     size_t count = coarse->count < SAMPLE_MAX ? coarse->count : SAMPLE_MAX;
     float *rows = mem_zalloc(count * padded * sizeof *rows);
-    struct range range = {INFINITY, -INFINITY};
     for (size_t i = 0; i < count; i++) {
         size_t at = (size_t)((uint64_t)i * coarse->count / count);
         const float *centroid = coarse->centroids + at * model->dim;
         memcpy(rows + i * padded, centroid, model->dim * sizeof *rows);
-        float norm = 0;
-        for (size_t d = 0; d < model->dim; d++) {
-            norm += centroid[d] * centroid[d];
-        }
-        widen(&range, norm);
     }
-    model->head.coarse_addends = addends_of(&range);
     bool done = pq_train(&model->coarse, rows, count, t->job->threads, t->job->cancelled, words);
     mem_free(rows);
     return done;
@@ -207,7 +200,6 @@ static enum status train_model(struct training *t, struct error *err)
     }
     measure_rests(t, (float *)table->model.rest_step);
     table->model.head.trained_count = (uint32_t)t->count;
-    coarse_encode(&table->coarse, &table->model, 0);
     return STATUS_OK;
 }
 
@@ -250,9 +242,36 @@ static void encode_list(void *ctx, size_t i)
     struct training *t = ctx;
     struct table *table = t->table;
     list_encode(t->ivfpq, table, i, &table->lists[i], 0);
+    const float *centroid = table->coarse.centroids + i * table->model.dim;
+    ((float *)table->coarse.spreads)[i] =
+        list_spread(t->ivfpq, &table->model, &table->lists[i], centroid);
     if (t->job->progress != NULL) {
         atomic_fetch_add_explicit(t->job->progress, table->lists[i].count, memory_order_relaxed);
     }
+}
+
+static void measure_usual_distance(struct table *table)
+{
+    double sum = 0;
+    for (size_t i = 0; i < table->lists_count; i++) {
+        double spread = (double)table->coarse.spreads[i];
+        sum += spread * spread * table->lists[i].count;
+    }
+    table->model.head.usual_distance = (float)sqrt(sum / table->entries);
+}
+
+/* After calibration, which gives the reach. */
+static void encode_centroids(struct table *table)
+{
+    const struct coarse *coarse = &table->coarse;
+    struct model *model = &table->model;
+    struct range range = {INFINITY, -INFINITY};
+    for (size_t i = 0; i < coarse->count; i++) {
+        const float *centroid = coarse->centroids + i * model->dim;
+        widen(&range, coarse_addend(model, centroid, coarse->spreads[i]));
+    }
+    model->head.coarse_addends = addends_of(&range);
+    coarse_encode(coarse, model);
 }
 
 static enum status train(struct training *t, struct error *err)
@@ -270,7 +289,11 @@ static enum status train(struct training *t, struct error *err)
         status = cancelled(err);
     }
     if (status == STATUS_OK) {
+        measure_usual_distance(t->table);
         status = ivfpq_calibrate(t->ivfpq, t->job, t->table, err);
+    }
+    if (status == STATUS_OK) {
+        encode_centroids(t->table);
     }
     return status;
 }
