@@ -128,8 +128,6 @@ struct ivfpq {
     struct table *current;
 };
 
-extern const struct vindex_kind vindex_ivfpq;
-
 /* table.c */
 struct table *table_create(size_t lists_count); /* one reference; NULL: no memory */
 struct table *table_copy(const struct table *table, size_t lists_count); /* shares everything */

@@ -110,6 +110,7 @@ bool searching_scan(struct searching *s)
     struct bound bound = {.distance = INFINITY, .full = s->plan.keep + s->plan.keep / 2 + 16};
     size_t next_check = 0;
     s->found_count = 0;
+    s->scanned = 0;
     for (size_t i = 0; i < s->probes_count; i++) {
         if (s->scanned >= next_check) {
             if (is_cancelled(s)) {

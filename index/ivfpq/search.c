@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { USUAL_LIMIT = 10, KEEP_PER_RESULT = 3 };
+enum { USUAL_LIMIT = 10, KEEP_PER_RESULT = 3, PROBES_GROWTH = 4 };
 
 static struct plan plan_of(const struct table *table, const struct search_args *args)
 {
@@ -18,11 +18,12 @@ static struct plan plan_of(const struct table *table, const struct search_args *
     double probes = head->probes_default * effort * sqrt(limit);
     double keep = head->keep_default * (effort < 1 ? 0.5 + effort / 2 : effort) +
                   (double)KEEP_PER_RESULT * args->limit;
-    if (args->accept != NULL) {
-        double accepted = args->accept->selectivity;
-        accepted = accepted > 1e-6 ? accepted : 1e-6;
-        probes = accepted < 1 ? probes / accepted : probes;
+    double accepted = args->accept != NULL ? args->accept->selectivity : 1.0;
+    if (args->count < table->linked) {
+        accepted *= args->count / (double)table->linked;
     }
+    accepted = accepted > 1e-6 ? accepted : 1e-6;
+    probes = accepted < 1 ? probes / accepted : probes;
     if (args->codes == CODES_IGNORED) {
         keep *= 2;
     }
@@ -135,6 +136,22 @@ bool searching_begin(struct searching *s, const struct ivfpq *ivfpq, const struc
     return true;
 }
 
+/* Probes and scans; through more lists when those foreseen do not fill the candidates, as when a
+ * filter accepts less around the query than elsewhere. False: cancelled. */
+static bool look(struct searching *s)
+{
+    for (;;) {
+        searching_probe(s);
+        if (!searching_scan(s)) {
+            return false;
+        }
+        if (s->found_count >= s->plan.keep || s->plan.probes >= s->table->lists_count) {
+            return true;
+        }
+        s->plan.probes *= PROBES_GROWTH;
+    }
+}
+
 enum status ivfpq_search(const struct vindex *index, const struct search_args *args,
                          struct topk *out, struct error *err)
 {
@@ -147,8 +164,7 @@ enum status ivfpq_search(const struct vindex *index, const struct search_args *a
         if (!searching_begin(&searching, ivfpq, table, args, &plan)) {
             status = error_set(err, STATUS_TOO_LARGE, "no memory to search an index");
         } else {
-            searching_probe(&searching);
-            if (searching_scan(&searching)) {
+            if (look(&searching)) {
                 searching_refine(&searching);
                 searching_finish(&searching, out);
             } else {
