@@ -1,6 +1,7 @@
 /* Telemetry: the server, its machine, its collections and its requests as JSON. details_level 0 is
  * gives counts only; from 1 on
  * the collections are listed one by one. */
+#include "index/kernel/kernel.h"
 #include "server/api/api.h"
 #include "server/api/ops.h"
 #include "server/api/process.h"
@@ -130,6 +131,23 @@ static void add_memory(struct buffer *out)
                   (unsigned long long)memory.retained);
 }
 
+/* Which kernels compute the distances on this machine: the best set, all that it could run, and the
+ * cell in use for each pair of distance and element. */
+static void add_kernels(struct buffer *out)
+{
+    buffer_printf(out, ",\"kernels\":{\"set\":\"%s\",\"usable\":[", kernel_isa());
+    for (size_t i = 0; kernel_set_usable(i) != NULL; i++) {
+        buffer_printf(out, "%s\"%s\"", i ? "," : "", kernel_set_usable(i));
+    }
+    buffer_append_text(out, "],\"cells\":[");
+    for (size_t i = 0; i < (size_t)DISTANCE_COUNT * ELEMENT_COUNT; i++) {
+        const struct kernel *kernel =
+            kernel_get((enum distance)(i / ELEMENT_COUNT), (enum element)(i % ELEMENT_COUNT));
+        buffer_printf(out, "%s\"%s\"", i ? "," : "", kernel->name);
+    }
+    buffer_append_text(out, "]}");
+}
+
 enum status run_telemetry(struct call *call, const void *input, void *output)
 {
     const Sagitta__ServiceQuery *request = input;
@@ -149,6 +167,7 @@ enum status run_telemetry(struct call *call, const void *input, void *output)
     add_requests(call, METRICS_GRPC, &json);
     buffer_append_byte(&json, '}');
     add_memory(&json);
+    add_kernels(&json);
     buffer_append_byte(&json, '}');
     return api_take(call, &json, &reply->json);
 }

@@ -50,6 +50,16 @@ def test_telemetry(server):
     assert "app" in server.call("GET", "/telemetry")
 
 
+def test_telemetry_kernels(server):
+    """The telemetry page tells which kernels are in use: one cell a distance and element, of usable sets."""
+    kernels = server.call("GET", "/telemetry")["kernels"]
+    assert kernels["usable"][0] == "scalar" and kernels["set"] == kernels["usable"][-1]
+    pairs = {tuple(cell.split("/")[:2]) for cell in kernels["cells"]}
+    assert {("cosine", "f32"), ("euclid", "f16"), ("dot", "u8"), ("manhattan", "bf16")} <= pairs
+    assert len(pairs) == len(kernels["cells"]) == 16
+    assert {cell.split("/")[2] for cell in kernels["cells"]} <= set(kernels["usable"])
+
+
 def test_trailing_and_double_slashes(server):
     """Paths are the same with a slash at the end or doubled inside."""
     assert server.call("GET", "/collections/")["collections"] == server.call("GET", "//collections")["collections"]
