@@ -37,7 +37,7 @@ NEON_SOURCES := $(wildcard index/kernel/*.c) storage/base/assert.c storage/base/
 $(NEON_BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call SAY,CC)
-	$(Q)$(CCACHE) $(NEON_CC) -std=gnu17 $(OPT) -O3 -ffp-contract=fast $(WARNINGS) -I. -isystem tests/lib/emulated \
+	$(Q)$(CCACHE) $(NEON_CC) -std=gnu17 $(OPT) -O3 -ffp-contract=fast $(WARNINGS) -I. -Itests/lib/emulated \
 	    -MMD -MP -c -o $@ $<
 $(NEON_BUILD)/test_%: $(NEON_BUILD)/tests/unit/test_%.o $(NEON_SOURCES:%.c=$(NEON_BUILD)/%.o)
 	$(call SAY,LINK)
