@@ -67,6 +67,7 @@ enum status bits_init(struct quantizer *quantizer, struct error *err)
     bits->centre = mem_zalloc(dim * sizeof *bits->centre);
     quantizer->code_bytes = bits->layout.main.record_bytes;
     quantizer->memory = sizeof *bits + dim * sizeof *bits->centre;
+    quantizer->shifts = manhattan;
     if (manhattan) {
         bits->rotated = false;
         quantizer->state_bytes = bits_manhattan_state_bytes(bits);

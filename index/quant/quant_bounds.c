@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUERIES = 48, ROWS = 512, NEAR = 16, SEARCHED = 4096 };
+enum { QUERIES = 48, ROWS = 512, NEAR = 16, SEARCHED = 16384 };
 static const double FAR_QUANTILE = 0.997;
 static const double NEAR_QUANTILE = 0.995;
 static const float MARGIN = 1.15f;
@@ -169,7 +169,7 @@ static void settle(struct measuring *measuring)
     struct quantizer *quantizer = measuring->quantizer;
     float *errors = measuring->errors;
     size_t far = measuring->near_from;
-    if (quantizer->kind->shifts) {
+    if (quantizer->shifts) {
         float *sorted = mem_alloc(far * sizeof *sorted);
         memcpy(sorted, errors, far * sizeof *sorted);
         float median = quantile(sorted, far, 0.5);

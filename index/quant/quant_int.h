@@ -22,6 +22,7 @@ struct quantizer {
     size_t memory;
     float error_factor; /* how many units an error may have, see quant_bounds.c */
     float error_floor;  /* mean squared length of what a code loses */
+    bool shifts;        /* set by init: estimates have a bias, which `shift` takes out */
     float shift;        /* added to estimates: the median of what they lack; mostly 0 */
     char kernel_name[32];
 };
@@ -49,7 +50,6 @@ bool sample_cancelled(const struct sample *sample);
 struct quantizer_kind {
     enum quant_kind id;
     size_t size; /* of its struct */
-    bool shifts; /* estimates have a bias that the base takes out (see `shift`) */
     /* BAD_INPUT: parameters that do not fit `dim`. Sets code_bytes, state_bytes, kernel_name,
      * memory and what follows from the parameters alone; called before train and before load. */
     enum status (*init)(struct quantizer *quantizer, struct error *err);

@@ -46,6 +46,7 @@ static enum status product_init(struct quantizer *quantizer, struct error *err)
     }
     memset(product->words, 0, words_bytes);
     product->nearest = code_nearest_get();
+    quantizer->shifts = true;
     quantizer->code_bytes = (product->groups + 3) / 4 * 4;
     quantizer->state_bytes =
         sizeof(struct product_state) + product->groups * CODEWORDS * sizeof(float);
@@ -128,7 +129,6 @@ static enum status product_load(struct quantizer *quantizer, struct reader *read
 const struct quantizer_kind quantizer_product = {
     .id = QUANT_PRODUCT,
     .size = sizeof(struct product),
-    .shifts = true,
     .init = product_init,
     .train = product_train,
     .deinit = product_deinit,
