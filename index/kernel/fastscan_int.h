@@ -11,6 +11,9 @@
 extern const struct fastscan fastscan_avx2;
 bool fastscan_avx2_usable(void);
 #endif
+#if defined(__aarch64__)
+extern const struct fastscan fastscan_neon; /* every 64-bit ARM runs it */
+#endif
 
 FASTSCAN_INLINE void tables_of(const float *q, const float *words, size_t subs, size_t width,
                                float scale, bool absolute, float *tables)

@@ -90,5 +90,9 @@ const struct fastscan *fastscan_get(void)
         return &fastscan_avx2;
     }
 #endif
+#if defined(__aarch64__)
+    return &fastscan_neon;
+#else
     return &fastscan_scalar;
+#endif
 }
