@@ -1,13 +1,11 @@
 /* Rescoring, after RaBitQ (arXiv 2405.12497): an estimate with its error is an interval, and only
  * a candidate whose interval reaches below the worst distance kept has to be compared.
  *
- * Warm: candidates are taken nearest first in small batches, so that what the first ones leave as
- * the worst distance kept spares many of the later ones. The rows of the next batch are asked for
- * while one is compared.
- *
- * Cold: reading a row may take a disk access, so who is to be compared is decided before, from the
- * intervals alone: those whose lower end is below the limit-th smallest upper end. All their pages
- * are asked for at once, and then they are compared as when warm.
+ * Before any row is read, the intervals alone leave out those whose lower end is beyond the
+ * limit-th smallest upper end. When rows may be on disk, all pages of the others are asked for at
+ * once. Then candidates are taken nearest first in small batches, so that what the first ones leave
+ * as the worst distance kept spares more of the later ones; the rows of the next batch are asked
+ * for while one is compared.
  *
  * Threads: nothing shared. No failures.
  */
@@ -15,6 +13,7 @@
 
 #include "storage/base/mem.h"
 
+#include <math.h>
 #include <sys/mman.h>
 
 enum { BATCH = 16, PAGE_BYTES = 4096, LINE_BYTES = 64, LINES_AHEAD = 8 };
@@ -101,16 +100,18 @@ size_t rescore(const struct rescore_job *job, struct topk *out)
     if (out->limit == 0) {
         return 0;
     }
+    float bound = bound_of_intervals(job, out);
     if (job->cold) {
-        ask_disk_for(job, bound_of_intervals(job, out));
+        ask_disk_for(job, bound);
     }
     struct batch batches[2];
     size_t at = 0;
     size_t compared = 0;
-    gather(job, topk_bound(out), &at, &batches[0]);
+    gather(job, bound, &at, &batches[0]);
     for (uint32_t turn = 0; batches[turn & 1].count > 0; turn++) {
         /* One batch late: the bound does not know the batch on its way. */
-        gather(job, topk_bound(out), &at, &batches[(turn + 1) & 1]);
+        bound = fminf(bound, topk_bound(out));
+        gather(job, bound, &at, &batches[(turn + 1) & 1]);
         compared += compare(job, &batches[turn & 1], out);
     }
     return compared;

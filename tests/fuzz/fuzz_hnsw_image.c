@@ -2,7 +2,8 @@
  * fault.
  *
  * The input is an image whose checksums are made right first, so that the checks behind them are
- * reached; its first byte says whether to do so. The vectors are fixed.
+ * reached; its first byte says whether to do so, and whether the index has scalar codes. The
+ * vectors are fixed.
  */
 #include "index/vindex.h"
 #include "storage/base/checksum.h"
@@ -10,7 +11,7 @@
 
 #include <string.h>
 
-enum { DIM = 4, POINTS = 64, HEAD = 48, SECTIONS = 3 };
+enum { DIM = 4, POINTS = 64, PAGE_BYTES = 4096, HEAD_SIZES = 76, SECTIONS = 5 };
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct vectors vectors;
@@ -35,25 +36,32 @@ static void seal(uint8_t *at, const uint8_t *from, size_t size)
     memcpy(at, &sum, sizeof sum);
 }
 
+static uint64_t page_end(uint64_t at)
+{
+    return (at + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+}
+
+/* Makes the checksums right. The quantizer has one of its own in its last eight bytes. */
 static void seal_all(uint8_t *image, size_t size)
 {
-    if (size < HEAD + 8) {
+    if (size < PAGE_BYTES) {
         return;
     }
-    seal(image + HEAD, image, HEAD);
-    size_t head = HEAD + 8;
-    for (int i = 0; i < SECTIONS && size - head >= 16; i++) {
-        uint64_t length;
-        memcpy(&length, image + head, sizeof length);
-        if (length > size - head - 16) {
+    size_t next = PAGE_BYTES;
+    for (size_t i = 0; i < SECTIONS; i++) {
+        uint8_t *head = image + HEAD_SIZES + 16 * i;
+        uint64_t bytes;
+        memcpy(&bytes, head, sizeof bytes);
+        if (bytes > size || page_end(bytes) > size - next) {
             return;
         }
-        seal(image + head + 8, image + head + 16, length);
-        head += 16 + length;
+        if (i == 0 && bytes >= 8) {
+            seal(image + next + bytes - 8, image + next, bytes - 8);
+        }
+        seal(head + 8, image + next, page_end(bytes));
+        next += page_end(bytes);
     }
-    if (size - head >= 8) {
-        seal(image + head, image, head);
-    }
+    seal(image + HEAD_SIZES + 16 * SECTIONS, image, HEAD_SIZES + 16 * SECTIONS);
 }
 
 static void use(struct vindex *index)
@@ -75,22 +83,29 @@ static void use(struct vindex *index)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct vindex_params params = {.m = 4, .ef_construct = 16, .seed = 3};
+    static const struct vindex_params params[2] = {
+        {.m = 4, .ef_construct = 16, .seed = 3},
+        {.m = 4, .ef_construct = 16, .seed = 3, .quant = {.kind = QUANT_SCALAR}},
+    };
     if (vectors.kernel == NULL) {
         make_vectors();
     }
     if (size < 2) {
         return 0;
     }
-    uint8_t *image = mem_alloc(size - 1);
-    memcpy(image, data + 1, size - 1);
-    if (data[0] != 0) {
-        seal_all(image, size - 1);
+    /* Page aligned, as an image is when it is used in place. */
+    size_t image_size = size - 1;
+    uint8_t *memory = mem_alloc(image_size + PAGE_BYTES);
+    uint8_t *image = memory + (PAGE_BYTES - (uintptr_t)memory % PAGE_BYTES);
+    memcpy(image, data + 1, image_size);
+    if ((data[0] & 1) != 0) {
+        seal_all(image, image_size);
     }
     struct vindex *index;
-    if (vindex_hnsw.open(&vectors, &params, slice_of(image, size - 1), &index, NULL) == STATUS_OK) {
+    if (vindex_hnsw.open(&vectors, &params[data[0] >> 1 & 1], slice_of(image, image_size), &index,
+                         NULL) == STATUS_OK) {
         use(index);
     }
-    mem_free(image);
+    mem_free(memory);
     return 0;
 }

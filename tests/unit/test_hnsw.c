@@ -1,22 +1,13 @@
-/* Inside the graph index: reachability, crowds of copies, determinism, cancelled builds, forged
- * images. */
+/* Inside the graph index: reachability, crowds of copies, determinism, cancelled builds. */
 #include "index/hnsw/hnsw_int.h"
 #include "storage/base/bitmap.h"
-#include "storage/base/checksum.h"
 #include "storage/base/mem.h"
 #include "storage/base/random.h"
+#include "tests/lib/unit.h"
 
-/* cmocka needs these before it. */
-/* clang-format off */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
-/* clang-format on */
 
 enum { DIM = 8 };
 static const uint64_t SEED = 99;
@@ -263,108 +254,6 @@ static void test_cancel_and_skip(void **state)
     close_all(hnsw, &vectors);
 }
 
-static void seal(uint8_t *at, const uint8_t *from, size_t size)
-{
-    uint64_t sum = checksum64(slice_of(from, size));
-    for (size_t i = 0; i < 8; i++) {
-        at[i] = (uint8_t)(sum >> (8 * i));
-    }
-}
-
-static uint64_t get_u64(const uint8_t *at)
-{
-    uint64_t value = 0;
-    for (size_t i = 8; i > 0; i--) {
-        value = value << 8 | at[i - 1];
-    }
-    return value;
-}
-
-/* Changes a byte and makes all checksums right again, as an attacker would. */
-static void forge(uint8_t *image, size_t size, size_t at, uint8_t change)
-{
-    image[at] ^= change;
-    seal(image + 48, image, 48);
-    size_t head = 56;
-    for (int section = 0; section < 3; section++) {
-        uint64_t length = get_u64(image + head);
-        if (length > size - head - 16) {
-            return; /* cut off now: refused anyway */
-        }
-        seal(image + head + 8, image + head + 16, length);
-        head += 16 + length;
-    }
-    if (head + 8 <= size) {
-        seal(image + head, image, head);
-    }
-}
-
-/* Forged images with right checksums are refused or give an index that can be searched; never a
- * crash. */
-static void test_forged_image(void **state)
-{
-    (void)state;
-    struct vectors vectors;
-    struct hnsw *hnsw;
-    open_with(&vectors, DISTANCE_EUCLID, &hnsw);
-    fill_random(&vectors, 120);
-    build(hnsw, 1);
-    struct buffer image;
-    save(hnsw, &image);
-    uint8_t *copy = mem_alloc(image.size);
-    size_t refused = 0;
-    for (size_t at = 0; at < image.size; at++) {
-        memcpy(copy, image.data, image.size);
-        forge(copy, image.size, at, (uint8_t)(1u << (at % 8)));
-        struct vindex *opened;
-        enum status status =
-            vindex_hnsw.open(&vectors, &PARAMS, slice_of(copy, image.size), &opened, NULL);
-        if (status == STATUS_OK) {
-            struct scored items[10];
-            search((struct hnsw *)opened, vectors_at(&vectors, 3), 10, items);
-            vindex_hnsw.close(opened);
-            continue;
-        }
-        assert_int_equal(status, STATUS_CORRUPT);
-        refused++;
-    }
-    assert_true(refused > image.size / 2);
-    mem_free(copy);
-    buffer_deinit(&image);
-    close_all(hnsw, &vectors);
-}
-
-/* An image of other parameters or of more vectors than there are is refused. */
-static void test_foreign_image(void **state)
-{
-    (void)state;
-    struct vectors vectors;
-    struct hnsw *hnsw;
-    open_with(&vectors, DISTANCE_EUCLID, &hnsw);
-    fill_random(&vectors, 50);
-    build(hnsw, 1);
-    struct buffer image;
-    save(hnsw, &image);
-    struct vindex *opened;
-    struct vindex_params other = PARAMS;
-    other.m = 5;
-    assert_int_equal(vindex_hnsw.open(&vectors, &other, buffer_slice(&image), &opened, NULL),
-                     STATUS_CORRUPT);
-    struct vectors fewer;
-    assert_int_equal(vectors_init(&fewer, DISTANCE_EUCLID, ELEMENT_F32, DIM, NULL), STATUS_OK);
-    fill_random(&fewer, 49);
-    assert_int_equal(vindex_hnsw.open(&fewer, &PARAMS, buffer_slice(&image), &opened, NULL),
-                     STATUS_CORRUPT);
-    vectors_deinit(&fewer);
-    assert_int_equal(vectors_init(&fewer, DISTANCE_DOT, ELEMENT_F32, DIM, NULL), STATUS_OK);
-    fill_random(&fewer, 50);
-    assert_int_equal(vindex_hnsw.open(&fewer, &PARAMS, buffer_slice(&image), &opened, NULL),
-                     STATUS_CORRUPT);
-    vectors_deinit(&fewer);
-    buffer_deinit(&image);
-    close_all(hnsw, &vectors);
-}
-
 int main(void)
 {
     kernel_init();
@@ -372,8 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_reachable),   cmocka_unit_test(test_crowd_of_copies),
         cmocka_unit_test(test_deterministic),   cmocka_unit_test(test_levels),
-        cmocka_unit_test(test_cancel_and_skip), cmocka_unit_test(test_forged_image),
-        cmocka_unit_test(test_foreign_image),
+        cmocka_unit_test(test_cancel_and_skip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
