@@ -21,7 +21,7 @@
 enum { QUERIES = 48, ROWS = 512, NEAR = 16, SEARCHED = 16384 };
 static const double FAR_QUANTILE = 0.997;
 static const double NEAR_QUANTILE = 0.995;
-static const float MARGIN = 1.15f;
+static const float MARGIN = 1.3f;
 
 static float unit_of(const struct quantizer *quantizer, const struct query_state *state,
                      float estimate)
