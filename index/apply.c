@@ -48,15 +48,6 @@ static enum status apply_catalog(struct apply *apply, const Sagitta__Command *co
     }
 }
 
-static void put_applied(struct apply *apply, struct collection *collection)
-{
-    Sagitta__CollectionState state = SAGITTA__COLLECTION_STATE__INIT;
-    state.applied = apply->index;
-    state.next_offset = segment_next_offset(collection->segment);
-    struct key key = key_applied(collection->number);
-    kv_put(apply->batch, KV_META, key_slice(&key), message_pack(&state.base, apply->arena));
-}
-
 static enum status apply_points(struct apply *apply, const Sagitta__Command *command)
 {
     struct collection *collection = catalog_find_number(apply->engine, command->collection);
@@ -65,12 +56,14 @@ static enum status apply_points(struct apply *apply, const Sagitta__Command *com
     }
     enum status status = STATUS_OK;
     if (apply->index > collection->applied) {
+        segment_begin_write(collection->segment);
         status = apply_write_points(apply, collection, command->write_points);
-        put_applied(apply, collection);
+        collection_put_state(collection, apply->index, apply->batch, apply->arena);
         enum status committed = kv_commit(apply->engine->kv, apply->batch, &apply->out->error);
         status = committed == STATUS_OK ? status : committed;
-        segment_committed(collection->segment, apply->index);
+        segment_committed(collection->segment);
         collection->applied = apply->index;
+        segment_end_write(collection->segment);
         if (apply->engine->builder) {
             builder_wake(apply->engine->builder);
         }

@@ -57,6 +57,10 @@ static void purge_one(struct collection *collection)
 
 static bool build_one(struct builder *builder, struct collection *collection)
 {
+    /* Moves first: an index vacuumed or built after them holds none of the places they leave. */
+    if (collection_move(collection)) {
+        return true;
+    }
     if (atomic_load(&collection->dropped) || !segment_build_due(collection->segment)) {
         return false;
     }

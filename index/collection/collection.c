@@ -1,10 +1,15 @@
 /* A collection in memory: its schema and its segment, reference counted. The catalog holds one
  * reference, every view and the builder one each; the last to go closes the segment. */
 #include "index/collection/engine_int.h"
+#include "index/collection/message.h"
 #include "storage/base/assert.h"
+#include "storage/base/logger.h"
 #include "storage/base/mem.h"
+#include "storage/kv/keys.h"
 
 #include <stdio.h>
+#include <sysexits.h>
+#include <unistd.h>
 
 enum { INDEX_PATH_BYTES_MAX = 4096 };
 
@@ -84,6 +89,51 @@ void collection_set_schema(struct collection *collection, struct schema *schema)
     collection->schema = schema;
     pthread_mutex_unlock(&collection->lock);
     schema_unref(old);
+}
+
+void collection_put_state(const struct collection *collection, uint64_t applied,
+                          struct kv_batch *batch, struct arena *arena)
+{
+    Sagitta__CollectionState state = SAGITTA__COLLECTION_STATE__INIT;
+    state.applied = applied;
+    state.next_offset = segment_next_offset(collection->segment);
+    struct key key = key_applied(collection->number);
+    kv_put(batch, KV_META, key_slice(&key), message_pack(&state.base, arena));
+}
+
+static size_t move(struct collection *collection, struct kv_batch *batch, struct arena *arena)
+{
+    struct error err = {0};
+    size_t moved = 0;
+    if (segment_move(collection->segment, batch, &moved, &err) != STATUS_OK) {
+        log_warn("index/collection", "points of `%s` stay where they are for now: %s",
+                 collection->name, err.message);
+    }
+    if (moved > 0) {
+        collection_put_state(collection, collection->applied, batch, arena);
+        if (kv_commit(collection->kv, batch, &err) != STATUS_OK) {
+            log_error("index/collection", "moving points of `%s` failed, the server stops: %s",
+                      collection->name, err.message);
+            _exit(EX_IOERR);
+        }
+        segment_committed(collection->segment);
+    }
+    return moved;
+}
+
+bool collection_move(struct collection *collection)
+{
+    if (!segment_move_due(collection->segment)) {
+        return false;
+    }
+    struct arena *arena = arena_create(0);
+    struct kv_batch *batch = kv_batch_create();
+    segment_begin_write(collection->segment);
+    size_t moved = atomic_load(&collection->dropped) ? 0 : move(collection, batch, arena);
+    segment_end_write(collection->segment);
+    kv_batch_destroy(batch);
+    arena_destroy(arena);
+    return moved > 0;
 }
 
 void collection_fail(struct collection *collection, const struct error *err)

@@ -18,7 +18,7 @@ struct collection {
     pthread_mutex_t lock; /* guards schema, failure */
     struct schema *schema;
     char failure[256];
-    uint64_t applied; /* the strand's */
+    uint64_t applied; /* the strand's; changes while it holds the segment's write lock */
     atomic_bool dropped;
 };
 
@@ -50,6 +50,12 @@ void collection_unref(struct collection *collection); /* the last one closes the
 struct schema *collection_schema(struct collection *collection); /* + reference */
 void collection_set_schema(struct collection *collection,
                            struct schema *schema); /* takes the reference */
+/* How far the collection is: goes into every batch that changes points. */
+void collection_put_state(const struct collection *collection, uint64_t applied,
+                          struct kv_batch *batch, struct arena *arena);
+/* Moves points out of ranges that are mostly dead, a bounded number. Returns whether it did. Ends
+ * the process when storage fails: memory and storage would not agree any more. */
+bool collection_move(struct collection *collection);
 void collection_fail(struct collection *collection,
                      const struct error *err); /* shown as status red */
 

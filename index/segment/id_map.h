@@ -9,7 +9,7 @@
 struct point_row { /* one row of a segment's points */
     struct point_id id;
     _Atomic uint64_t version; /* log index of the last change */
-    _Atomic uint64_t retired; /* log index at which the point left this place; 0: it has not */
+    _Atomic uint64_t retired; /* batch by which the point left this place; 0: it has not */
 };
 
 struct id_map {

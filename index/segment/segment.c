@@ -68,6 +68,9 @@ enum status segment_open(const struct segment_options *options, struct segment *
     graveyard_init(&segment->graves);
     work_log_init(&segment->work);
     ASSERT(pthread_mutex_init(&segment->snapshot_lock, NULL) == 0);
+    ASSERT(pthread_mutex_init(&segment->write_lock, NULL) == 0);
+    segment->batch_number = 1;
+    bitmap_init(&segment->given_back);
     segment->schema = schema_ref((struct schema *)options->schema);
     ASSERT(pthread_mutex_init(&segment->schema_lock, NULL) == 0);
     id_map_init(&segment->ids, &segment->points);
@@ -102,7 +105,9 @@ void segment_close(struct segment *segment)
         vectors_deinit(&segment->slots[i].vectors);
         mem_free((char *)segment->slots[i].spec.name);
     }
-    segment_committed(segment, UINT64_MAX);
+    segment_committed(segment);
+    pthread_mutex_destroy(&segment->write_lock);
+    bitmap_deinit(&segment->given_back);
     pthread_mutex_destroy(&segment->snapshot_lock);
     hashmap_destroy(segment->pending);
     match_cache_deinit(&segment->matches);
@@ -233,5 +238,7 @@ void segment_set_schema(struct segment *segment, struct schema *schema)
 
 void segment_set_dropped(struct segment *segment)
 {
+    segment_begin_write(segment); /* a move under way is committed before */
     atomic_store(&segment->dropped, true);
+    segment_end_write(segment);
 }

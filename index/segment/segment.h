@@ -55,10 +55,15 @@ enum status segment_matches_pending(struct segment *segment, const struct filter
 bool segment_check_pending(struct segment *segment, const struct filter *filter,
                            point_offset offset, struct arena *arena);
 /* After the batch was committed: searches see the command from now on. */
-void segment_committed(struct segment *segment, uint64_t version);
+void segment_committed(struct segment *segment);
+/* Around a command, from its first change until it is committed, where segment_move may run: a move
+ * is a writer too. */
+void segment_begin_write(struct segment *segment);
+void segment_end_write(struct segment *segment);
 point_offset segment_next_offset(const struct segment *segment);
 
-/* Before the rows of a deleted collection go: readers that still hold it stop waiting for them. */
+/* Before the rows of a deleted collection go: readers that still hold it stop waiting for them, and
+ * no more points are moved. */
 void segment_set_dropped(struct segment *segment);
 
 /* ---- reading ---- */
@@ -101,6 +106,13 @@ bool segment_check(struct segment *segment, const struct filter *filter, point_o
 bool segment_check_payload(struct segment *segment, const struct filter *filter,
                            point_offset offset, struct slice payload);
 
+/* Points that lie among many dead ones move to new places at the end, so that the memory and the
+ * room on disk of whole ranges can be given back. One call moves a bounded number, as one command
+ * that changes nothing but places: the caller has begun a write, puts the next offset into the
+ * batch, commits it and calls segment_committed. *moved 0: there was nothing to move. */
+bool segment_move_due(struct segment *segment); /* the builder's; cheap */
+enum status segment_move(struct segment *segment, struct kv_batch *batch, size_t *moved,
+                         struct error *err);
 /* Removes what is left in storage of points that went before the call before this one. */
 enum status segment_purge(struct segment *segment, struct error *err);
 

@@ -247,9 +247,10 @@ static enum status settle(struct segment *segment, uint32_t number, const struct
 {
     atomic_store(&segment->slots[number].dead_at_build, dead->count);
     enum status status = segment_image_save(segment, number, err);
-    return status == STATUS_OK
-               ? remove_dead_rows(segment, number, &dead->bits, dead->begun, cancelled, err)
-               : status;
+    if (status == STATUS_OK) {
+        status = remove_dead_rows(segment, number, &dead->bits, dead->begun, cancelled, err);
+    }
+    return status == STATUS_OK ? segment_reclaim(segment, number, &dead->bits, err) : status;
 }
 
 static enum status rebuild(struct segment *segment, uint32_t number, const atomic_bool *cancelled,
@@ -324,6 +325,10 @@ static void drop(struct segment *segment, uint32_t number)
 {
     slot_set_index(&segment->slots[number], NULL);
     segment_image_remove(segment, number);
+    struct error err = {0};
+    if (segment_reclaim(segment, number, NULL, &err) != STATUS_OK) {
+        log_warn("index/segment", "room of deleted vectors is not given back: %s", err.message);
+    }
 }
 
 static enum status extend(struct segment *segment, uint32_t number, const atomic_bool *cancelled,

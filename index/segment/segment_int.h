@@ -26,7 +26,9 @@ struct index_ref {
     atomic_uint saved; /* points linked when its image was saved */
 };
 
-/* What a reader sees: the commands up to `version`, whose points lie below `count`. */
+/* What a reader sees: the batches up to `version` (see batch_number), whose points lie below
+ * `count`.
+ */
 struct snapshot {
     uint64_t version;
     point_offset count;
@@ -38,7 +40,7 @@ struct graveyard {
     pthread_mutex_t lock; /* guards all */
     point_offset *fresh, *old;
     size_t fresh_count, old_count, fresh_capacity;
-    uint64_t old_begun; /* `old` holds places that commands up to this one left */
+    uint64_t old_begun; /* `old` holds places that batches up to this one left */
 };
 
 struct slot {
@@ -71,13 +73,19 @@ struct segment {
     struct schema *schema;
     pthread_mutex_t snapshot_lock; /* guards snapshot */
     struct snapshot snapshot;      /* the newest; moves when a command is committed */
-    _Atomic uint64_t begun;        /* the newest command that changed something here */
+    pthread_mutex_t write_lock;    /* held by a writer for a whole batch; guards batch_number */
+    uint64_t batch_number;         /* of the batch being made: every command, every move */
+    _Atomic uint64_t begun;        /* the newest batch that changed something here */
     struct work_log work;
     struct graveyard graves;
     struct match_cache matches;
-    point_offset seal_tried; /* rows there were when sealing was tried last; the builder's */
-    atomic_bool dropped;     /* the collection is gone: its rows are being removed */
-    bool edited;             /* this command changed something in place; the writer's */
+    point_offset moved_below; /* no range below is worth moving from; the builder's */
+    unsigned moves_seen;      /* `gone` when the ranges were looked through; the builder's */
+    atomic_uint gone;         /* places that points have left */
+    struct bitmap given_back; /* ranges whose point rows were given back; the builder's */
+    point_offset seal_tried;  /* rows there were when sealing was tried last; the builder's */
+    atomic_bool dropped;      /* the collection is gone: its rows are being removed */
+    bool edited;              /* this command changed something in place; the writer's */
     struct hashmap
         *pending; /* offset -> struct pending, payloads not committed yet; the writer's */
 };
@@ -124,7 +132,7 @@ struct match_entry *segment_remembered(struct segment *segment, const struct fil
                                        point_offset count);
 bool segment_is_pending(struct segment *segment, point_offset offset);
 struct snapshot segment_snapshot(struct segment *segment);
-/* Has this command, that `begun` told, been committed, with all before it? What is gone in memory
+/* Has this batch, that `begun` told, been committed, with all before it? What is gone in memory
  * because of it may go from storage only then: after a crash it is applied again, to what it found
  * before. */
 bool segment_is_committed(struct segment *segment, uint64_t begun);
@@ -136,6 +144,10 @@ enum status segment_matches_at(struct segment *segment, const struct filter *fil
 void graveyard_init(struct graveyard *graves);
 void graveyard_deinit(struct graveyard *graves);
 void graveyard_add(struct graveyard *graves, point_offset offset);
+/* Where the point is in the snapshot: a place that it has left since, if it was moved, replaced or
+ * deleted a moment ago. */
+bool segment_locate_at(struct segment *segment, struct point_id id, const struct snapshot *snapshot,
+                       point_offset *out);
 enum status segment_remove_rows(struct segment *segment, const point_offset *offsets, size_t count,
                                 struct error *err);
 /* segment_reclaim.c */

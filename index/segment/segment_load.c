@@ -210,6 +210,7 @@ enum status segment_load(struct segment *segment, uint64_t applied, struct error
         if (status == STATUS_OK && segment_image_load(segment, i, &image_error) != STATUS_OK) {
             log_warn("index/segment", "graph of collection %u, vector %u will be built anew: %s",
                      segment->collection, i, image_error.message);
+            segment_image_remove(segment, i); /* it could fit by chance one day */
         }
     }
     mem_free(has);

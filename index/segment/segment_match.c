@@ -179,8 +179,9 @@ static void match_ids(struct segment *segment, const struct match *match,
     struct arena *arena = arena_create(0);
     for (size_t i = 0; i < count; i++) {
         point_offset offset = 0;
-        if (segment_locate(segment, ids[i], &offset) && offset < out->bits &&
-            check(segment, match->filter, offset, arena)) {
+        bool found = match->pending ? segment_locate(segment, ids[i], &offset) && offset < out->bits
+                                    : segment_locate_at(segment, ids[i], &match->snapshot, &offset);
+        if (found && check(segment, match->filter, offset, arena)) {
             bitmap_set(out, offset);
         }
         arena_reset(arena);

@@ -36,6 +36,33 @@ void graveyard_add(struct graveyard *graves, point_offset offset)
     pthread_mutex_unlock(&graves->lock);
 }
 
+static bool find_grave(const struct segment *segment, const point_offset *graves, size_t count,
+                       struct point_id id, const struct snapshot *snapshot, point_offset *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (graves[i] < snapshot->count && is_visible(segment, graves[i], snapshot) &&
+            point_id_compare(segment_id(segment, graves[i]), id) == 0) {
+            *out = graves[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+bool segment_locate_at(struct segment *segment, struct point_id id, const struct snapshot *snapshot,
+                       point_offset *out)
+{
+    if (segment_locate(segment, id, out) && *out < snapshot->count) {
+        return true;
+    }
+    struct graveyard *graves = &segment->graves;
+    pthread_mutex_lock(&graves->lock);
+    bool found = find_grave(segment, graves->fresh, graves->fresh_count, id, snapshot, out) ||
+                 find_grave(segment, graves->old, graves->old_count, id, snapshot, out);
+    pthread_mutex_unlock(&graves->lock);
+    return found;
+}
+
 enum status segment_remove_rows(struct segment *segment, const point_offset *offsets, size_t count,
                                 struct error *err)
 {

@@ -41,18 +41,29 @@ static void remember_payload(struct segment *segment, point_offset offset, struc
     mem_free(hashmap_put(segment->pending, offset_slice(&offset), note));
 }
 
+void segment_begin_write(struct segment *segment)
+{
+    pthread_mutex_lock(&segment->write_lock);
+}
+
+void segment_end_write(struct segment *segment)
+{
+    pthread_mutex_unlock(&segment->write_lock);
+}
+
 /* Moves the snapshot; under one lock, so that version and count belong together. */
-static void show(struct segment *segment, uint64_t version)
+static void show(struct segment *segment)
 {
     pthread_mutex_lock(&segment->snapshot_lock);
     segment->snapshot =
-        (struct snapshot){.version = version, .count = segment_next_offset(segment)};
+        (struct snapshot){.version = segment->batch_number, .count = segment_next_offset(segment)};
     pthread_mutex_unlock(&segment->snapshot_lock);
+    segment->batch_number++;
 }
 
-static void begin(struct segment *segment, uint64_t version)
+static void begin(struct segment *segment)
 {
-    atomic_store(&segment->begun, version);
+    atomic_store(&segment->begun, segment->batch_number);
 }
 
 bool segment_is_committed(struct segment *segment, uint64_t begun)
@@ -60,9 +71,9 @@ bool segment_is_committed(struct segment *segment, uint64_t begun)
     return segment_snapshot(segment).version >= begun;
 }
 
-void segment_committed(struct segment *segment, uint64_t version)
+void segment_committed(struct segment *segment)
 {
-    show(segment, version);
+    show(segment);
     size_t cursor = 0;
     struct slice key;
     void *note = NULL;
@@ -167,10 +178,10 @@ static void drop_vector(struct segment *segment, struct kv_batch *batch, point_o
 
 /* The point's row becomes a tombstone (an empty value) that the purge, or the next start, removes
  * together with the payload: a reader that has found the point may still be about to read it. */
-static void retire(struct segment *segment, struct kv_batch *batch, uint64_t version,
-                   point_offset offset)
+static void retire(struct segment *segment, struct kv_batch *batch, point_offset offset)
 {
-    atomic_store_explicit(&row_at(segment, offset)->retired, version, memory_order_release);
+    atomic_store_explicit(&row_at(segment, offset)->retired, segment->batch_number,
+                          memory_order_release);
     atomic_store_explicit(live_at(segment, offset), 0, memory_order_release);
     for (uint32_t i = 0; i < segment->slots_count; i++) {
         drop_vector(segment, batch, offset, i, true);
@@ -178,6 +189,7 @@ static void retire(struct segment *segment, struct kv_batch *batch, uint64_t ver
     struct key point = key_point(segment->collection, offset);
     kv_put(batch, KV_POINTS, key_slice(&point), slice_of("", 0));
     graveyard_add(&segment->graves, offset);
+    atomic_fetch_add(&segment->gone, 1);
 }
 
 enum status segment_put(struct segment *segment, struct kv_batch *batch, uint64_t version,
@@ -185,7 +197,7 @@ enum status segment_put(struct segment *segment, struct kv_batch *batch, uint64_
                         struct error *err)
 {
     point_offset offset = segment_next_offset(segment);
-    begin(segment, version);
+    begin(segment);
     if (offset == UINT32_MAX - 1) {
         return error_set(err, STATUS_BAD_REQUEST,
                          "the collection has used all its %u places: move its points to a new one",
@@ -228,7 +240,7 @@ enum status segment_put(struct segment *segment, struct kv_batch *batch, uint64_
     kv_put(batch, KV_IDS, key_slice(&id_key), offset_slice(&offset));
     point_offset old = 0;
     if (id_map_put(&segment->ids, offset, &old)) {
-        retire(segment, batch, version, old);
+        retire(segment, batch, old);
     }
     return STATUS_OK;
 }
@@ -241,11 +253,11 @@ void segment_delete(struct segment *segment, struct kv_batch *batch, uint64_t ve
     struct key id_key =
         key_id(segment->collection, slice_of(id_bytes, point_id_encode(id, id_bytes)));
     point_offset old = 0;
-    begin(segment, version);
+    begin(segment);
     bool removed = id_map_remove(&segment->ids, id, &old);
     ASSERT(removed && old == offset);
     kv_delete(batch, KV_IDS, key_slice(&id_key));
-    retire(segment, batch, version, offset);
+    retire(segment, batch, offset);
 }
 
 static void touch(struct segment *segment, struct kv_batch *batch, uint64_t version,
@@ -267,7 +279,7 @@ void segment_set_payload(struct segment *segment, struct kv_batch *batch, uint64
 void segment_delete_vectors(struct segment *segment, struct kv_batch *batch, uint64_t version,
                             point_offset offset, const uint32_t *slots, size_t count)
 {
-    begin(segment, version);
+    begin(segment);
     for (size_t i = 0; i < count; i++) {
         drop_vector(segment, batch, offset, slots[i], false);
     }

@@ -99,7 +99,8 @@ static void commit(struct world *world)
 {
     assert_int_equal(kv_commit(world->kv, world->batch, NULL), STATUS_OK);
     kv_batch_clear(world->batch);
-    segment_committed(world->segment, ++world->version);
+    segment_committed(world->segment);
+    world->version++;
 }
 
 static void change(struct world *world, struct random *random, uint64_t version)
