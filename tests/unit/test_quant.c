@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 static const uint64_t SEED = 20241126;
-enum { ROWS = 1200, WANTED = 10, FETCHED = 40 };
+enum { ROWS = 900, WANTED = 10, FETCHED = 40 };
 
 /* A kind with parameters, and the least part of the ten nearest that must be among the FETCHED
  * first, for 64 and 100 dimensions. */
