@@ -15,8 +15,8 @@
 
 enum { QUERIES = 256, NEIGHBOURS = 10, KEEP = 512, KEEP_MIN = 64, PROBES_MIN = 16, REACHES = 8 };
 static const float reaches[REACHES] = {0.0f, 0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.65f, 0.8f};
-static const double PROBES_WANTED = 0.975;
-static const double KEEP_WANTED = 0.99;
+static const double PROBES_WANTED = 0.985;
+static const double KEEP_WANTED = 0.995;
 
 struct calibration {
     const struct ivfpq *ivfpq;

@@ -50,6 +50,20 @@ static float estimate_absolute(const struct searching *s, const struct entry *en
     return sum;
 }
 
+/* What the tables' rounding took off a point's distance. */
+static float rounding_of(const struct searching *s, const struct entry *entry)
+{
+    size_t subs = s->table->model.fine.subs;
+    float sum = 0;
+    uint32_t units = 0;
+    for (size_t sub = 0; sub < subs; sub++) {
+        size_t at = sub * FASTSCAN_WORDS + fastscan_code(entry->block, entry->place, sub);
+        sum += s->scratch->float_tables[at];
+        units += s->scratch->tables[at];
+    }
+    return sum - (s->fine_units.low + s->fine_units.step * (float)units);
+}
+
 static float estimate(const struct searching *s, const struct found *found)
 {
     struct entry entry = entry_of(s, found);
@@ -60,6 +74,9 @@ static float estimate(const struct searching *s, const struct found *found)
     int32_t rest =
         s->kernel->rest(entry.rest, (model->dim + 1) / 2, s->scratch->rest_weights) - s->rest_bias;
     float distance = found->distance + (float)rest * s->rest_scale;
+    if (s->precise) {
+        distance += rounding_of(s, &entry);
+    }
     if (s->fine.has_addends) {
         uint32_t code = entry.block[s->fine.pairs * FASTSCAN_BLOCK + entry.place];
         uint32_t units = code * s->fine.addend_scale >> 8;
@@ -102,7 +119,7 @@ void searching_refine(struct searching *s)
     drop_removed(s);
 }
 
-/* How far an exact distance may be from an estimate of `distance`. */
+/* How far an exact distance may be from an estimate of `distance`, nearly always. */
 static float error_of(const struct searching *s, float distance)
 {
     const struct model *model = &s->table->model;
@@ -118,7 +135,8 @@ static float error_of(const struct searching *s, float distance)
     case SPACE_ABSOLUTE:
         return DEVIATIONS * sqrtf(square * dim);
     }
-    float units = s->fine_units.step * s->fine_units.step * (float)model->fine.subs / 12;
+    float rounding = s->precise ? 0 : s->fine_units.step;
+    float units = rounding * rounding * (float)model->fine.subs / 12;
     return DEVIATIONS * sqrtf(square + units);
 }
 

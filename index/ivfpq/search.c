@@ -9,6 +9,16 @@
 #include <string.h>
 
 enum { USUAL_LIMIT = 10, KEEP_PER_RESULT = 3, PROBES_GROWTH = 4 };
+static const double TOLERANCE = 1.3; /* of a filter's estimate */
+
+/* How many times more lists must be probed when only a part of the points is accepted. The same
+ * number of accepted points needs 1 / part times as many lists; but they are spread over more
+ * lists then, so somewhat fewer hold the same part of the neighbours (measured). */
+static double filter_factor(double part)
+{
+    part = part > 1e-6 ? part : 1e-6;
+    return part < 1 ? pow(part, -0.8) : 1;
+}
 
 static struct plan plan_of(const struct table *table, const struct search_args *args)
 {
@@ -22,8 +32,7 @@ static struct plan plan_of(const struct table *table, const struct search_args *
     if (args->count < table->linked) {
         accepted *= args->count / (double)table->linked;
     }
-    accepted = accepted > 1e-6 ? accepted : 1e-6;
-    probes = accepted < 1 ? probes / accepted : probes;
+    probes *= filter_factor(accepted);
     if (args->codes == CODES_IGNORED) {
         keep *= 2;
     }
@@ -31,6 +40,7 @@ static struct plan plan_of(const struct table *table, const struct search_args *
     struct plan plan = {
         .probes = probes < (double)table->lists_count ? (size_t)probes : table->lists_count,
         .keep = keep < entries ? (size_t)keep : table->entries,
+        .accepted = accepted,
     };
     plan.probes = plan.probes > 0 ? plan.probes : 1;
     plan.keep = plan.keep > 0 ? plan.keep : 1;
@@ -78,15 +88,16 @@ static void make_tables(struct searching *s)
     bool square = model->space == SPACE_SQUARE;
     bool absolute = model->space == SPACE_ABSOLUTE;
     float scale = absolute ? 1.0f : square ? -2.0f : -1.0f;
-    const struct pq *pqs[] = {&model->fine, &model->coarse};
-    const struct addends *addends[] = {&model->head.addends, &model->head.coarse_addends};
-    struct fastscan_query *queries[] = {&s->fine, &s->coarse};
-    struct fastscan_quantized *units[] = {&s->fine_units, &s->coarse_units};
-    uint8_t *tables[] = {scratch->tables, scratch->coarse_tables};
+    /* The points' tables come last: those of floats stay. */
+    const struct pq *pqs[] = {&model->coarse, &model->fine};
+    const struct addends *addends[] = {&model->head.coarse_addends, &model->head.addends};
+    struct fastscan_query *queries[] = {&s->coarse, &s->fine};
+    struct fastscan_quantized *units[] = {&s->coarse_units, &s->fine_units};
+    uint8_t *tables[] = {scratch->coarse_tables, scratch->tables};
     /* Addends are in the units of the sums for Euclid; for dot the centroids' are spreads, whose
      * weight is the query's norm. */
     float spread_weight = square ? 1 : absolute ? 0 : model->head.reach * s->query_norm;
-    const float weights[] = {square ? 1 : 0, spread_weight};
+    const float weights[] = {spread_weight, square ? 1 : 0};
     for (int i = 0; i < 2; i++) {
         const struct pq *pq = pqs[i];
         float addend_step = weights[i] * addends[i]->step;
@@ -98,7 +109,7 @@ static void make_tables(struct searching *s)
         *queries[i] = (struct fastscan_query){
             .tables = tables[i],
             .pairs = pq->subs / 2,
-            .has_addends = i == 0 ? square : coarse_has_addends(model),
+            .has_addends = i == 1 ? square : coarse_has_addends(model),
             .addend_scale =
                 addend_scale < UINT16_MAX ? (uint16_t)(addend_scale + 0.5f) : UINT16_MAX,
         };
@@ -131,13 +142,31 @@ bool searching_begin(struct searching *s, const struct ivfpq *ivfpq, const struc
         norm += query[d] * query[d];
     }
     s->query_norm = sqrtf(norm);
+    s->precise = args->codes == CODES_ONLY || ivfpq->cold;
     make_tables(s);
     weigh_rests(s);
     return true;
 }
 
-/* Probes and scans; through more lists when those foreseen do not fill the candidates, as when a
- * filter accepts less around the query than elsewhere. False: cancelled. */
+/* After a scan: how many times more lists it takes, because the filter accepted less than it was
+ * said to, or around the query less than elsewhere. 1: none. */
+static double more_probes(const struct searching *s)
+{
+    if (s->plan.probes >= s->table->lists_count) {
+        return 1;
+    }
+    double factor = s->found_count < s->plan.keep ? PROBES_GROWTH : 1;
+    if (s->tested > 0) {
+        double accepted = (double)(s->accepted + 1) / (double)(s->tested + 1);
+        double lacking = filter_factor(accepted) / filter_factor(s->plan.accepted);
+        if (lacking > TOLERANCE && lacking > factor) {
+            factor = lacking;
+        }
+    }
+    return factor;
+}
+
+/* Probes and scans, twice or more often when a filter makes it necessary. False: cancelled. */
 static bool look(struct searching *s)
 {
     for (;;) {
@@ -145,10 +174,14 @@ static bool look(struct searching *s)
         if (!searching_scan(s)) {
             return false;
         }
-        if (s->found_count >= s->plan.keep || s->plan.probes >= s->table->lists_count) {
+        double factor = more_probes(s);
+        if (factor <= 1) {
             return true;
         }
-        s->plan.probes *= PROBES_GROWTH;
+        double probes = (double)s->plan.probes * factor + 1;
+        size_t lists = s->table->lists_count;
+        s->plan.probes = probes < (double)lists ? (size_t)probes : lists;
+        s->plan.accepted = (double)(s->accepted + 1) / (double)(s->tested + 1);
     }
 }
 

@@ -2,9 +2,10 @@
 #pragma once
 #include "index/ivfpq/ivfpq_int.h"
 
-struct plan {      /* how far a search looks */
-    size_t probes; /* lists */
-    size_t keep;   /* candidates that the codes leave to the rests */
+struct plan {        /* how far a search looks */
+    size_t probes;   /* lists */
+    size_t keep;     /* candidates that the codes leave to the rests */
+    double accepted; /* part of the points that a filter is expected to accept */
 };
 struct searching {
     const struct ivfpq *ivfpq;
@@ -16,10 +17,12 @@ struct searching {
     struct fastscan_query fine, coarse;
     struct fastscan_quantized fine_units, coarse_units;
     float query_norm;
+    bool precise;     /* estimates without the rounding of the tables */
     float rest_scale; /* of one unit of weight times nibble */
     int32_t rest_bias;
     size_t probes_count, found_count;
-    size_t scanned, tested, accepted; /* points */
+    size_t scanned;          /* points */
+    size_t tested, accepted; /* points that a filter was asked about, since the search began */
 };
 /* search.c. Takes the thread's scratch. False: no memory. */
 bool searching_begin(struct searching *s, const struct ivfpq *ivfpq, const struct table *table,
