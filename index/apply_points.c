@@ -155,7 +155,7 @@ static enum status apply_delete(struct work *work, const Sagitta__Selection *sel
     enum status status = select_points(work, selection, &offsets, &count);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         if (segment_current(work->segment, offsets[i])) { /* an id may be listed twice */
-            segment_delete(work->segment, work->apply->batch, work->apply->index, offsets[i]);
+            segment_delete(work->segment, work->apply->batch, offsets[i]);
             work->apply->out->changed++;
         }
     }

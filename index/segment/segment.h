@@ -38,8 +38,7 @@ bool segment_locate(struct segment *segment, struct point_id id,
 enum status segment_put(struct segment *segment, struct kv_batch *batch, uint64_t version,
                         struct point_id id, const struct slice *vectors, struct slice payload,
                         struct error *err);
-void segment_delete(struct segment *segment, struct kv_batch *batch, uint64_t version,
-                    point_offset offset);
+void segment_delete(struct segment *segment, struct kv_batch *batch, point_offset offset);
 void segment_set_payload(struct segment *segment, struct kv_batch *batch, uint64_t version,
                          point_offset offset, struct slice payload);
 void segment_delete_vectors(struct segment *segment, struct kv_batch *batch, uint64_t version,

@@ -16,7 +16,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-enum { KB = 1024, DELETE_BATCH_BYTES = 1 << 20, COMMIT_WAIT_MS = 1 };
+enum { KB = 1024, DELETE_BATCH_BYTES = 1 << 20, COMMIT_WAIT_MS = 1, PURGES_FIRST = 3 };
 
 struct index_ref *index_ref_create(struct vindex *index, const struct index_spec *spec,
                                    void *mapping, size_t mapping_size)
@@ -81,6 +81,13 @@ struct build {
 
 enum work { WORK_NONE, WORK_EXTEND, WORK_REBUILD, WORK_VACUUM, WORK_DROP, WORK_SAVE };
 
+/* Do too many dead rows slow the index down? */
+static bool is_worn(struct slot *slot, const struct schema *schema, point_offset linked)
+{
+    uint64_t dead = atomic_load(&slot->dead) - atomic_load(&slot->dead_at_build);
+    return dead >= schema->vacuum_min_points && (double)dead > schema->deleted_threshold * linked;
+}
+
 static enum work work_due(struct slot *slot, const struct schema *schema)
 {
     uint64_t bytes = (uint64_t)atomic_load(&slot->present) * vector_bytes(slot);
@@ -94,14 +101,13 @@ static enum work work_due(struct slot *slot, const struct schema *schema)
     }
     point_offset linked = ref->index->kind->linked(ref->index);
     point_offset count = (point_offset)vectors_count(&slot->vectors);
-    uint64_t dead = atomic_load(&slot->dead) - atomic_load(&slot->dead_at_build);
     enum work work = WORK_NONE;
     if (scanned) {
         work = WORK_DROP;
     } else if (!index_spec_equal(&ref->spec, &wanted)) {
         work = WORK_REBUILD;
-    } else if (dead >= schema->vacuum_min_points &&
-               (double)dead > schema->deleted_threshold * linked) {
+    } else if (is_worn(slot, schema, linked) &&
+               (!ref->index->kind->vacuum || atomic_load(&slot->worn_purges) >= PURGES_FIRST)) {
         work = ref->index->kind->vacuum ? WORK_VACUUM : WORK_REBUILD;
     } else if (linked < count && atomic_load(&slot->stalled_at) != count) {
         work = WORK_EXTEND;
@@ -110,6 +116,21 @@ static enum work work_due(struct slot *slot, const struct schema *schema)
     }
     slot_unpin(ref);
     return work;
+}
+
+void segment_note_purge(struct segment *segment)
+{
+    struct schema *schema = pin_schema(segment);
+    for (uint32_t i = 0; i < segment->slots_count; i++) {
+        struct slot *slot = &segment->slots[i];
+        struct index_ref *ref = slot_pin(slot);
+        bool worn = ref && is_worn(slot, schema, ref->index->kind->linked(ref->index));
+        atomic_store(&slot->worn_purges, worn ? atomic_load(&slot->worn_purges) + 1 : 0);
+        if (ref) {
+            slot_unpin(ref);
+        }
+    }
+    schema_unref(schema);
 }
 
 bool segment_build_due(struct segment *segment)

@@ -53,7 +53,8 @@ struct slot {
     atomic_uint built;       /* progress of the build under way */
     atomic_uint build_total; /* 0: none under way */
     const char *_Atomic build_name;
-    atomic_uint stalled_at; /* points there were when the index wanted more of them to begin */
+    atomic_uint worn_purges; /* purges since too many rows are dead: what went is buried by then */
+    atomic_uint stalled_at;  /* points there were when the index wanted more of them to begin */
     atomic_uint
         dead_at_build; /* rows that were dead when the graph was begun: they are not in it */
 };
@@ -159,6 +160,9 @@ enum status segment_reclaim(struct segment *segment, uint32_t slot, const struct
 /* Gives back what nobody needs, in all slots. */
 enum status segment_release(struct segment *segment, struct error *err);
 /* segment_build.c */
+/* After each purge. An index is vacuumed some purges after it became due, so that it gets rid of
+ * all that went at once: what readers may still want, it must keep. */
+void segment_note_purge(struct segment *segment);
 struct index_ref *slot_pin(struct slot *slot); /* NULL: no graph */
 void slot_unpin(struct index_ref *ref);
 void slot_set_index(struct slot *slot, struct index_ref *ref); /* NULL: none; drops the old one */

@@ -105,5 +105,6 @@ enum status segment_purge(struct segment *segment, struct error *err)
         }
     }
     mem_free(purged);
+    segment_note_purge(segment);
     return status == STATUS_OK && count > 0 ? segment_release(segment, err) : status;
 }

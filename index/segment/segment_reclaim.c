@@ -15,7 +15,7 @@
  * were, to be released with a later call. */
 #include "index/segment/segment_int.h"
 
-enum { RANGE = 4096, MOVE_BATCH = 256, PASS_PART = 256 };
+enum { RANGE = 4096, MOVE_BATCH = 64, PASS_PART = 256 };
 static const point_offset MOVE_BELOW =
     UINT32_MAX - (1u << 28); /* the last offsets are for writes */
 

@@ -245,8 +245,7 @@ enum status segment_put(struct segment *segment, struct kv_batch *batch, uint64_
     return STATUS_OK;
 }
 
-void segment_delete(struct segment *segment, struct kv_batch *batch, uint64_t version,
-                    point_offset offset)
+void segment_delete(struct segment *segment, struct kv_batch *batch, point_offset offset)
 {
     struct point_id id = segment_id(segment, offset);
     uint8_t id_bytes[POINT_ID_KEY_BYTES];

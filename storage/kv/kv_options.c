@@ -11,6 +11,7 @@ enum {
     BACKGROUND_JOBS = 2,
     WRITE_BUFFERS = 3,
     OPEN_FILES_MAX = 1024,
+    DELETION_WINDOW = 4096,
     BLOCK_BYTES = 16 * 1024,
     INFO_LOG_BYTES = 16 << 20,
     INFO_LOG_FILES = 2,
@@ -54,6 +55,10 @@ static rocksdb_options_t *space_options(enum kv_space space, const struct kv_opt
     rocksdb_options_set_compression(out, SPACES[space].compression);
     rocksdb_options_set_bottommost_compression(out, SPACES[space].bottommost);
     rocksdb_options_set_enable_blob_files(out, 0);
+    /* A file in which half of any such run of keys are deletions is compacted soon, so that what
+     * was deleted leaves the disk. */
+    rocksdb_options_add_compact_on_deletion_collector_factory(out, DELETION_WINDOW,
+                                                              DELETION_WINDOW / 2);
     return out;
 }
 

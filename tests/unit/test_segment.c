@@ -114,7 +114,7 @@ static void change(struct world *world, struct random *random, uint64_t version)
     assert_int_equal(exists, world->kind[id] != 0);
     uint64_t what = random_below(random, 4);
     if (exists && what == 0) {
-        segment_delete(world->segment, world->batch, version, offset);
+        segment_delete(world->segment, world->batch, offset);
         kind = 0;
     } else if (exists && what == 1) {
         segment_set_payload(world->segment, world->batch, version, offset, slice_text(payload));
@@ -360,7 +360,7 @@ static void test_image_belongs_to_rows(void **state)
         assert_int_equal(segment_build(world.segment, &cancelled, NULL), STATUS_OK);
     }
     for (point_offset offset = 0; offset < POINTS_MANY; offset += offset % 5 == 3 ? 2 : 1) {
-        segment_delete(world.segment, world.batch, 2, offset);
+        segment_delete(world.segment, world.batch, offset);
     }
     commit(&world);
     assert_true(segment_build_due(world.segment));

@@ -187,7 +187,7 @@ static void take_out(struct world *world, uint64_t id)
 {
     point_offset offset = 0;
     assert_true(segment_locate(world->segment, point_id_number(id), &offset));
-    segment_delete(world->segment, world->batch, world->applied, offset);
+    segment_delete(world->segment, world->batch, offset);
     world->model.generation[id] = 0;
 }
 
@@ -607,7 +607,7 @@ static void *write_beside(void *arg)
         }
         segment_begin_write(world->segment);
         assert_true(segment_locate(world->segment, point_id_number(id), &offset));
-        segment_delete(world->segment, batch, 2, offset);
+        segment_delete(world->segment, batch, offset);
         if (id % 50 == 0) {
             assert_int_equal(segment_put(world->segment, batch, 2, point_id_number(id + 20000),
                                          &none, none, NULL),
