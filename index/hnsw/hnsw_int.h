@@ -6,6 +6,17 @@
  * (id + 1), ended by 0 or by its last place, so that fresh zero memory is an empty row. The level
  * of a node follows from the seed and its offset alone.
  *
+ * Codes. With quantization a walk compares codes, and the stored rows of the candidates left are
+ * compared exactly (index/rescore.h). The first build trains the quantizer, for good; an index that
+ * has outgrown the rows it learned from must be built anew to learn again. A row has its code
+ * before its node is linked. Measured on real embeddings: scalar codes make searches of equal
+ * recall about 1.2 times faster at 100 dimensions, where both walks wait for random accesses
+ * anyway, and twice as fast at 768; candidates left out by their error bounds cost no recall, while
+ * rescoring only as many as are wanted costs two percent of it.
+ *
+ * Image. The arrays are saved as they lie in memory and used where they are, see hnsw_image.c; a
+ * node that is linked may then only have neighbours that are.
+ *
  * Threads. Rows are written under the node's byte lock and read without one: each id is an atomic,
  * stored with release and loaded with acquire, so whoever sees an id sees what was written before
  * it was published (its vector, its own rows). A reader may see half of a rewrite: ids old and new,
