@@ -3,26 +3,23 @@
  * 1. Plan, in the calling thread: make room for the rows, decide for each offset whether it enters
  * the graph (it has a vector and is not skipped), allot its upper rows. Offsets left out count as
  * done.
- * 2. Insert: the calling thread and threads-1 others claim offsets in order and insert them. A
- * claimed offset is always finished, so whatever stops the pass, everything below `claimed` is
- * done, and `linked` follows the finished prefix.
+ * 2. Link. Many points at once, measured by the graph there is, are linked in bulk (hnsw_bulk.c).
+ * Others are inserted in batches (hnsw_insert.c), and `linked` follows batch by batch.
  * 3. Repair, in the calling thread: see hnsw_repair.c.
  *
- * With one thread the graph depends only on the vectors, the parameters and the order.
+ * The graph depends only on the vectors, the parameters, the order, and where passes ended; not on
+ * the number of threads.
  *
  * Threads: searches run at any time. One build at a time. Failures: CANCELLED and TOO_LARGE leave a
  * valid, shorter index.
  */
-#include "index/hnsw/hnsw_int.h"
+#include "index/hnsw/hnsw_link.h"
 #include "storage/base/assert.h"
+#include "storage/base/mem.h"
 
-enum { THREADS_MAX = 256 };
-
-struct pass {
-    struct hnsw *hnsw;
-    struct build_job *job;
-    pthread_mutex_t done_lock; /* guards moving hnsw->linked */
-    atomic_bool failed;        /* a thread had no memory; it claimed nothing */
+enum {
+    BULK_MIN = 2 * BATCH_MAX, /* fewer points are not worth it */
+    BULK_PART = 4,            /* in bulk from this part of the graph on */
 };
 
 static enum status plan(struct hnsw *hnsw, const struct build_job *job, struct error *err)
@@ -44,72 +41,71 @@ static enum status plan(struct hnsw *hnsw, const struct build_job *job, struct e
     return status;
 }
 
-static void advance_linked(struct pass *pass)
+static void advance_linked(struct hnsw *hnsw, const struct build_job *job, point_offset to)
 {
-    struct hnsw *hnsw = pass->hnsw;
-    pthread_mutex_lock(&pass->done_lock);
-    point_offset linked = atomic_load_explicit(&hnsw->linked, memory_order_relaxed);
-    point_offset claimed = atomic_load_explicit(&hnsw->claimed, memory_order_relaxed);
-    while (linked < claimed && linked < pass->job->until &&
-           node_state_of(hnsw, linked) != NODE_PLANNED) {
-        linked++;
+    if (atomic_load_explicit(&hnsw->claimed, memory_order_relaxed) < to) {
+        atomic_store_explicit(&hnsw->claimed, to, memory_order_relaxed);
     }
-    atomic_store_explicit(&hnsw->linked, linked, memory_order_release);
-    if (pass->job->progress != NULL) {
-        atomic_store_explicit(pass->job->progress, linked, memory_order_relaxed);
+    atomic_store_explicit(&hnsw->linked, to, memory_order_release);
+    if (job->progress != NULL) {
+        atomic_store_explicit(job->progress, to, memory_order_relaxed);
     }
-    pthread_mutex_unlock(&pass->done_lock);
 }
 
-/* The next offset to insert; false: none left, or stop. */
-static bool claim(struct pass *pass, point_offset *out)
+static enum status link_in_batches(struct hnsw *hnsw, const struct build_job *job,
+                                   struct error *err)
 {
-    const atomic_bool *cancelled = pass->job->cancelled;
-    if (cancelled != NULL && atomic_load_explicit(cancelled, memory_order_relaxed)) {
-        return false;
-    }
-    point_offset next = atomic_load_explicit(&pass->hnsw->claimed, memory_order_relaxed);
-    do {
-        if (next >= pass->job->until) {
-            return false;
+    point_offset points[BATCH_MAX];
+    point_offset at = atomic_load_explicit(&hnsw->linked, memory_order_relaxed);
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && at < job->until) {
+        size_t count = 0;
+        for (; at < job->until && count < BATCH_MAX; at++) {
+            if (node_state_of(hnsw, at) == NODE_PLANNED) {
+                points[count++] = at;
+            }
         }
-    } while (!atomic_compare_exchange_weak_explicit(&pass->hnsw->claimed, &next, next + 1,
-                                                    memory_order_relaxed, memory_order_relaxed));
-    *out = next;
-    return true;
-}
-
-static void *insert_all(void *arg)
-{
-    struct pass *pass = arg;
-    struct scratch *scratch = scratch_of_thread();
-    if (scratch_reserve(scratch, pass->hnsw->ef_construct, pass->job->until, NULL) != STATUS_OK) {
-        atomic_store(&pass->failed, true);
-        return NULL;
-    }
-    point_offset point;
-    while (claim(pass, &point)) {
-        if (node_state_of(pass->hnsw, point) == NODE_PLANNED) {
-            hnsw_insert(pass->hnsw, scratch, point);
+        status = count > 0 ? hnsw_insert(hnsw, points, count, job, err) : STATUS_OK;
+        if (status == STATUS_OK) {
+            advance_linked(hnsw, job, at);
         }
-        advance_linked(pass);
     }
-    return NULL;
+    return status;
 }
 
-static void run_threads(struct pass *pass)
+static enum status link_in_bulk(struct hnsw *hnsw, const struct build_job *job, size_t planned,
+                                struct error *err)
 {
-    pthread_t threads[THREADS_MAX];
-    uint32_t wanted = pass->job->threads < THREADS_MAX ? pass->job->threads : THREADS_MAX;
-    uint32_t started = 0;
-    /* Fewer threads than asked for only make it slower. */
-    while (started + 1 < wanted && pthread_create(&threads[started], NULL, insert_all, pass) == 0) {
-        started++;
+    point_offset *points = mem_try_alloc(planned * sizeof *points);
+    if (points == NULL) {
+        return error_set(err, STATUS_TOO_LARGE, "no memory to link %zu points", planned);
     }
-    insert_all(pass);
-    for (uint32_t i = 0; i < started; i++) {
-        ASSERT(pthread_join(threads[i], NULL) == 0);
+    size_t count = 0;
+    point_offset from = atomic_load_explicit(&hnsw->linked, memory_order_relaxed);
+    for (point_offset at = from; at < job->until; at++) {
+        if (node_state_of(hnsw, at) == NODE_PLANNED) {
+            points[count++] = at;
+        }
     }
+    enum status status = hnsw_bulk(hnsw, points, count, job, err);
+    mem_free(points);
+    if (status == STATUS_OK) {
+        advance_linked(hnsw, job, job->until);
+    }
+    return status;
+}
+
+static enum status link_all(struct hnsw *hnsw, const struct build_job *job, struct error *err)
+{
+    size_t planned = 0;
+    point_offset from = atomic_load_explicit(&hnsw->linked, memory_order_relaxed);
+    for (point_offset at = from; at < job->until; at++) {
+        planned += node_state_of(hnsw, at) == NODE_PLANNED;
+    }
+    size_t nodes = atomic_load_explicit(&hnsw->in_graph, memory_order_relaxed);
+    return planned >= BULK_MIN && planned >= nodes / BULK_PART
+               ? link_in_bulk(hnsw, job, planned, err)
+               : link_in_batches(hnsw, job, err);
 }
 
 enum status hnsw_build(struct vindex *index, struct build_job *job, struct error *err)
@@ -126,10 +122,7 @@ enum status hnsw_build(struct vindex *index, struct build_job *job, struct error
     if (status != STATUS_OK) {
         return status;
     }
-    struct pass pass = {.hnsw = hnsw, .job = job};
-    ASSERT(pthread_mutex_init(&pass.done_lock, NULL) == 0);
-    run_threads(&pass);
-    pthread_mutex_destroy(&pass.done_lock);
+    enum status linked = link_all(hnsw, job, err);
 
     uint32_t repaired;
     struct scratch *scratch = scratch_of_thread();
@@ -137,13 +130,5 @@ enum status hnsw_build(struct vindex *index, struct build_job *job, struct error
     if (status == STATUS_OK) {
         status = hnsw_repair(hnsw, scratch, &repaired, err);
     }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (atomic_load_explicit(&hnsw->linked, memory_order_relaxed) == job->until) {
-        return STATUS_OK;
-    }
-    return atomic_load(&pass.failed)
-               ? error_set(err, STATUS_TOO_LARGE, "no memory to build the graph")
-               : error_set(err, STATUS_CANCELLED, "the build was cancelled");
+    return linked != STATUS_OK ? linked : status;
 }

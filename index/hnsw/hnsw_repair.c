@@ -10,7 +10,7 @@
  * Threads: no inserts meanwhile; searches go on. Failures: TOO_LARGE without memory for the walk;
  * the graph is valid.
  */
-#include "index/hnsw/hnsw_int.h"
+#include "index/hnsw/hnsw_link.h"
 #include "storage/base/bitmap.h"
 #include "storage/base/mem.h"
 
