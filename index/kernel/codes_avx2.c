@@ -94,7 +94,8 @@ INLINE void bytes_many(enum code_sum sum, const struct code_shape *shape, const 
                        const void *const *records, size_t count, int32_t *out)
 {
     size_t prefetch = code_prefetch_bytes(shape);
-    for (size_t i = 0; i < CODES_AHEAD && i < count; i++) {
+    size_t ahead = code_ahead(shape);
+    for (size_t i = 0; i < ahead && i < count; i++) {
         prefetch_record(records[i], prefetch);
     }
     for (size_t i = 0; i < count; i += ABREAST) {
@@ -102,8 +103,8 @@ INLINE void bytes_many(enum code_sum sum, const struct code_shape *shape, const 
         size_t have = count - i < ABREAST ? count - i : ABREAST;
         for (size_t c = 0; c < ABREAST; c++) {
             codes[c] = code_of(shape, records[i + (c < have ? c : have - 1)]);
-            if (i + c + CODES_AHEAD < count) {
-                prefetch_record(records[i + c + CODES_AHEAD], prefetch);
+            if (i + c + ahead < count) {
+                prefetch_record(records[i + c + ahead], prefetch);
             }
         }
         __m128i four = sums(sum, query, codes, shape->bytes);

@@ -200,15 +200,16 @@ void code_table_sums(const float *tables, size_t parts, const void *const *recor
     enum { ABREAST = 4 };
     const struct code_shape shape = {.record_bytes = parts};
     size_t prefetch = code_prefetch_bytes(&shape);
-    for (size_t i = 0; i < CODES_AHEAD && i < count; i++) {
+    size_t ahead = code_ahead(&shape);
+    for (size_t i = 0; i < ahead && i < count; i++) {
         prefetch_record(records[i], prefetch);
     }
     for (size_t i = 0; i < count; i += ABREAST) {
         const uint8_t *codes[ABREAST];
         for (size_t c = 0; c < ABREAST; c++) {
             codes[c] = records[i + c < count ? i + c : count - 1];
-            if (i + c + CODES_AHEAD < count) {
-                prefetch_record(records[i + c + CODES_AHEAD], prefetch);
+            if (i + c + ahead < count) {
+                prefetch_record(records[i + c + ahead], prefetch);
             }
         }
         float sums[ABREAST] = {0};

@@ -20,10 +20,14 @@ extern const struct code_set code_set_avx512;
 extern const struct code_set code_set_neon;
 #endif
 
-/* Codes are short and lie anywhere: how many records ahead keep the memory busy, and at most how
- * much of each is asked for. Measured, see index/quant/README.md. */
-enum { CODES_AHEAD = 8, CODES_PREFETCH_MAX = 1024 };
+/* Codes lie anywhere in memory: how many records ahead keep it busy, and at most how much of each
+ * is asked for. Measured, see index/quant/README.md. */
+enum { CODES_PREFETCH_MAX = 1024 };
 
+static inline size_t code_ahead(const struct code_shape *shape)
+{
+    return shape->record_bytes <= 128 ? 16 : 8;
+}
 static inline size_t code_prefetch_bytes(const struct code_shape *shape)
 {
     return shape->record_bytes < CODES_PREFETCH_MAX ? shape->record_bytes : CODES_PREFETCH_MAX;

@@ -6,6 +6,7 @@
  */
 #include "index/quant/quant_bits.h"
 
+#include <math.h>
 #include <stdio.h>
 
 static enum status binary_init(struct quantizer *quantizer, struct error *err)
@@ -35,8 +36,8 @@ static enum status binary_init(struct quantizer *quantizer, struct error *err)
 
 static double binary_oversampling(const struct quantizer *quantizer)
 {
-    (void)quantizer;
-    return 1.0;
+    bool signs = quantizer->params.query_encoding == QUERY_ENCODING_BINARY;
+    return fmin(bits_oversampling(quantizer) * (signs ? 2.0 : 1.0), 100.0);
 }
 
 const struct quantizer_kind quantizer_binary = {

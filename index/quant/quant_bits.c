@@ -275,6 +275,7 @@ void bits_query(const struct quantizer *quantizer, const float *row, void *out)
     }
     struct bits_state *state = out;
     size_t dim = quantizer->dim;
+    memset(state->query, 0, quantizer->state_bytes - sizeof *state);
     struct bits_scratch scratch;
     bits_scratch_init(&scratch, dim);
     struct code_centred centred = code_centre(row, bits->centre, dim, scratch.row);
@@ -345,6 +346,13 @@ void bits_units(const struct quantizer *quantizer, const void *from, const void 
         memcpy(&factors, codes[i], sizeof factors);
         units[i] = factors.error * state->length;
     }
+}
+
+double bits_oversampling(const struct quantizer *quantizer)
+{
+    static const double measured[][2] = {[2] = {100.0, 3.5}, [3] = {40.0, 3.0}, [4] = {12.0, 2.0}};
+    const double *pair = measured[quantizer->params.half_bits];
+    return quant_oversampling_between(quantizer->dim, pair[0], pair[1]);
 }
 
 void bits_save(const struct quantizer *quantizer, struct buffer *out)

@@ -77,6 +77,8 @@ void bits_many(const struct quantizer *quantizer, const void *state, const void 
                size_t count, float *out);
 void bits_units(const struct quantizer *quantizer, const void *state, const void *const *codes,
                 size_t count, const float *estimates, float *units);
+/* With half_bits 2, 3 and 4. */
+double bits_oversampling(const struct quantizer *quantizer);
 void bits_save(const struct quantizer *quantizer, struct buffer *out);
 enum status bits_load(struct quantizer *quantizer, struct reader *reader, struct error *err);
 

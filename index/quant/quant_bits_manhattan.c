@@ -89,6 +89,7 @@ void bits_manhattan_query(const struct bits *bits, const float *row, void *out)
 {
     struct manhattan_state *state = out;
     size_t dim = bits->base.dim;
+    memset(state->grid, 0, code_query_size((dim + 3) / 4 * 4));
     struct bits_scratch scratch;
     bits_scratch_init(&scratch, dim);
     code_centre(row, bits->centre, dim, scratch.row);

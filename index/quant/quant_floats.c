@@ -1,5 +1,5 @@
-/* Floats in saved quantizers, and integers of queries. No state; nothing fails but by marking the
- * reader.
+/* Floats in saved quantizers, integers of queries, and other small arithmetic. No state; nothing
+ * fails but by marking the reader.
  */
 #include "index/quant/quant_int.h"
 
@@ -64,4 +64,11 @@ float quant_largest(const float *in, size_t dim)
         largest = size > largest ? size : largest;
     }
     return largest;
+}
+
+double quant_oversampling_between(size_t dim, double with_100, double with_768)
+{
+    double place = log((double)dim / 100.0) / log(768.0 / 100.0);
+    double value = with_100 * pow(with_768 / with_100, place);
+    return fmax(1.0, fmin(value, 100.0));
 }

@@ -58,6 +58,7 @@ struct quantizer_kind {
     void (*deinit)(struct quantizer *quantizer); /* NULL: nothing to do */
     void (*encode)(const struct quantizer *quantizer, const float *row, void *code);
     void (*decode)(const struct quantizer *quantizer, const void *code, float *out);
+    /* Fills what follows the head, which is set. */
     void (*query)(const struct quantizer *quantizer, const float *row, void *state);
     /* At most QUANT_BATCH codes. */
     void (*many)(const struct quantizer *quantizer, const void *state, const void *const *codes,
@@ -108,3 +109,7 @@ void quant_get_finites(struct reader *reader, float *out, size_t count);
 /* Integers of a query: in[i] / step, rounded, within -most..most. Returns their sum. */
 int64_t quant_query_integers(const float *in, size_t dim, float step, int most, int8_t *out);
 float quant_largest(const float *in, size_t dim); /* of absolute values */
+
+/* Oversampling between what was measured with 100 and with 768 dimensions (index/quant/README.md):
+ * the logarithms lie on a line. Within 1 and 100. */
+double quant_oversampling_between(size_t dim, double with_100, double with_768);

@@ -28,8 +28,10 @@ static enum status rotated_init(struct quantizer *quantizer, struct error *err)
 
 static double rotated_oversampling(const struct quantizer *quantizer)
 {
-    (void)quantizer;
-    return 1.0;
+    uint32_t half_bits = quantizer->params.half_bits;
+    return half_bits <= 4   ? bits_oversampling(quantizer)
+           : half_bits == 8 ? quant_oversampling_between(quantizer->dim, 2.0, 1.5)
+                            : quant_oversampling_between(quantizer->dim, 1.5, 1.2);
 }
 
 const struct quantizer_kind quantizer_rotated = {

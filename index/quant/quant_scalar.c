@@ -161,6 +161,7 @@ static void scalar_query(const struct quantizer *quantizer, const float *row, vo
 {
     const struct scalar *scalar = scalar_of(quantizer);
     struct scalar_state *state = out;
+    memset(state->integers, 0, code_query_size(scalar->shape.bytes));
     if (!quant_is_dot(quantizer)) {
         grid_query(scalar, row, state);
         return;
@@ -197,8 +198,7 @@ static void scalar_many(const struct quantizer *quantizer, const void *from,
 
 static double scalar_oversampling(const struct quantizer *quantizer)
 {
-    (void)quantizer;
-    return 1.0;
+    return quant_oversampling_between(quantizer->dim, 1.5, 1.2);
 }
 
 static void scalar_save(const struct quantizer *quantizer, struct buffer *out)

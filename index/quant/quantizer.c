@@ -205,7 +205,7 @@ void quantizer_decode(const struct quantizer *quantizer, const void *code, float
 
 static void query_row(const struct quantizer *quantizer, const float *row, void *state)
 {
-    memset(state, 0, quantizer->state_bytes);
+    memset(state, 0, sizeof(struct query_state));
     ((struct query_state *)state)->length = (float)length_of(row, quantizer->dim);
     quantizer->kind->query(quantizer, row, state);
 }
