@@ -37,7 +37,8 @@ static inline uint32_t pool_place(const struct pool *pool, float distance)
     uint32_t left = pool->count;
     while (left > 1) { /* which half cannot be foretold, so there is no branch */
         uint32_t half = left / 2;
-        base += base[half - 1].distance <= distance ? half : 0;
+        uint32_t above = base[half - 1].distance <= distance;
+        base += half & (0U - above);
         left -= half;
     }
     return (uint32_t)(base - pool->items) + (left == 1 && base->distance <= distance);
