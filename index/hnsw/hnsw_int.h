@@ -207,14 +207,6 @@ enum status search_accepted(const struct hnsw *hnsw, struct scratch *scratch,
 enum status hnsw_search(const struct vindex *index, const struct search_args *args,
                         struct topk *out, struct error *err);
 
-/* hnsw_insert.c. The node is planned, the scratch reserved. Safe beside other inserts and searches.
- */
-void hnsw_insert(struct hnsw *hnsw, struct scratch *scratch, point_offset point);
-/* `from` gets a link to `to`; if its row is full, in place of its farthest neighbour, which `to`
- * then links to, so that nothing reachable before is lost. */
-void link_or_take_over(struct hnsw *hnsw, struct scratch *scratch, uint32_t level,
-                       point_offset from, point_offset to);
-
 /* hnsw_repair.c. Makes every linked node reachable from the entry on level 0; returns how many were
  * not. Only while no insert runs. */
 enum status hnsw_repair(struct hnsw *hnsw, struct scratch *scratch, uint32_t *repaired,
