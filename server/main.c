@@ -23,6 +23,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { PATH_SIZE_MAX = 4096 };
@@ -252,12 +253,23 @@ static void signals_wait(const sigset_t *set)
 }
 
 /* From open settings to the end of the server. */
+/* Every vector of every collection has a file open, besides storage and connections. */
+static void raise_files_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* refused: fewer collections fit */
+    }
+}
+
 static int server_run(struct server *server)
 {
     struct error err = {.code = STATUS_OK};
     sigset_t signals;
     logger_open(&server->settings);
     signals_block(&signals);
+    raise_files_limit();
     server->metrics = metrics_create(op_count);
     server_info_init(&server->info, &server->settings, server->metrics);
     enum status status = data_open(server, &err);
