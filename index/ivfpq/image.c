@@ -187,7 +187,7 @@ static bool is_sound(const struct model *model)
     const struct model_head *head = &model->head;
     bool sound = head->trained_count > 0 && head->probes_default > 0 && head->keep_default > 0 &&
                  isfinite(head->rest_error) && head->rest_error >= 0 && isfinite(head->reach) &&
-                 isfinite(head->usual_distance);
+                 head->reach >= 0 && isfinite(head->usual_distance) && head->usual_distance >= 0;
     const struct addends *addends[] = {&head->addends, &head->coarse_addends};
     for (int i = 0; i < 2; i++) {
         sound = sound && isfinite(addends[i]->low) && isfinite(addends[i]->step) &&

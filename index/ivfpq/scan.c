@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-enum { CANCEL_POINTS = 1 << 14, AHEAD_BYTES = 4096, LINE_BYTES = 64 };
+enum { CANCEL_POINTS = 1 << 14, AHEAD_BYTES = 4096, AHEAD_LISTS = 4, LINE_BYTES = 64 };
 
 struct bound {
     float distance;
@@ -117,6 +117,9 @@ bool searching_scan(struct searching *s)
                 return false;
             }
             next_check = s->scanned + CANCEL_POINTS;
+        }
+        if (i + AHEAD_LISTS < s->probes_count) {
+            __builtin_prefetch(&s->table->lists[probes[i + AHEAD_LISTS].list]);
         }
         if (i + 1 < s->probes_count) {
             prefetch_list(s, &s->table->lists[probes[i + 1].list]);
