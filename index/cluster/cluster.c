@@ -6,7 +6,11 @@
  *    pass of a flat k-means.
  * 3. Some flat passes over the sample, in which a row's candidates are the centroids of its nearest
  *    groups, take away the borders of the groups. Small centroids move to halve large ones.
- * 4. All points are assigned, a chunk of copied rows at a time; centroids without points go.
+ * 4. Where the groups mislead, if the job is thorough (most of the variance lies in directions that
+ * say nothing about near neighbours, so groups cut through what belongs together), which shows in
+ * rows whose nearest centroid is in none of their nearest groups, the groups are given up: a flat
+ * k-means over a part of the sample begins anew. It costs several times as much.
+ * 5. All points are assigned, a chunk of copied rows at a time; centroids without points go.
  *
  * Threads: groups, tiles and centroids are independent pieces; sums run in the order of the rows.
  * Failures: CANCELLED, TOO_LARGE when there is no memory. */
@@ -25,6 +29,10 @@ enum {
     FLAT_MAX = 192,  /* up to so many clusters have no groups */
     LLOYD_PASSES = 8,
     FLAT_PASSES = 2,
+    CHECKED_MAX = 2048,  /* rows looked at to see whether groups mislead */
+    MISPLACED_PART = 20, /* they do when more than one row in so many is misplaced */
+    FLAT_PER_CLUSTER = 24,
+    FLAT_ONLY_PASSES = 8,
     CHUNK_BYTES = 64 << 20,
 };
 
@@ -231,11 +239,11 @@ static void move_to_mean(void *ctx, size_t c)
     }
 }
 
-static enum status refine(struct training *t, struct error *err)
+/* Passes of Lloyd over the sample, in which candidates come from the groups if there are any. */
+static enum status refine(struct training *t, uint32_t passes, struct error *err)
 {
     const struct cluster_job *job = t->job;
     struct clustering *out = t->out;
-    uint32_t passes = job->iterations > 0 ? job->iterations : FLAT_PASSES;
     uint32_t mean = (uint32_t)(t->count / out->clusters);
     for (uint32_t pass = 0; pass < passes; pass++) {
         enum status status = cluster_assign(out, t->sample, t->count, job->threads, job->cancelled,
@@ -349,6 +357,57 @@ static enum status train_flat(struct training *t)
     return STATUS_OK;
 }
 
+/* True: the sample's assignment of the last pass, which went by groups, is not good. */
+static bool groups_mislead(const struct training *t)
+{
+    const struct clustering *out = t->out;
+    const struct centroid_set set = {out->centroids, out->half_norms, out->clusters, t->dim};
+    size_t checked = t->count < CHECKED_MAX ? t->count : CHECKED_MAX;
+    size_t step = t->count / checked;
+    size_t misplaced = 0;
+    for (size_t i = 0; i < checked; i++) {
+        const float *row = t->sample + i * step * t->dim;
+        uint32_t by_groups;
+        uint32_t nearest;
+        float score;
+        if (cluster_assign(out, row, 1, 1, NULL, &by_groups, NULL) != STATUS_OK) {
+            return false; /* no memory for that: the result is usable as it is */
+        }
+        tile_nearest(&set, row, 1, &nearest, &score);
+        misplaced += nearest != by_groups;
+    }
+    return misplaced > checked / MISPLACED_PART;
+}
+
+/* Without groups, from rows of the sample on. */
+static enum status train_anew(struct training *t, struct error *err)
+{
+    struct clustering *out = t->out;
+    size_t row_bytes = t->dim * sizeof(float);
+    size_t count = out->clusters * FLAT_PER_CLUSTER;
+    count = count < t->count ? count : t->count;
+    for (size_t i = 0; i < count; i++) {
+        size_t from = (size_t)((uint64_t)i * t->count / count);
+        memmove(t->sample + i * t->dim, t->sample + from * t->dim, row_bytes);
+    }
+    t->count = count;
+    struct random random;
+    random_init(&random, t->job->seed);
+    for (size_t c = 0; c < out->clusters; c++) {
+        size_t from = (size_t)((uint64_t)c * count / out->clusters);
+        size_t to = (size_t)((uint64_t)(c + 1) * count / out->clusters);
+        size_t row = from + random_below(&random, to - from);
+        memcpy(out->centroids + c * t->dim, t->sample + row * t->dim, row_bytes);
+    }
+    half_norms_of(out->centroids, out->clusters, t->dim, out->half_norms);
+    out->groups = 1;
+    out->group_first[0] = 0;
+    out->group_first[1] = (uint32_t)out->clusters;
+    memcpy(out->group_centroids, out->centroids, row_bytes);
+    out->group_half_norms[0] = out->half_norms[0];
+    return refine(t, FLAT_ONLY_PASSES, err);
+}
+
 static enum status train_by_groups(struct training *t, struct error *err)
 {
     const struct cluster_job *job = t->job;
@@ -367,7 +426,12 @@ static enum status train_by_groups(struct training *t, struct error *err)
     if (atomic_load(&t->no_memory)) {
         return error_set(err, STATUS_TOO_LARGE, "no memory to cluster");
     }
-    return refine(t, err);
+    uint32_t passes = job->iterations > 0 ? job->iterations : FLAT_PASSES;
+    enum status status = refine(t, passes, err);
+    if (status == STATUS_OK && job->thorough && groups_mislead(t)) {
+        status = train_anew(t, err);
+    }
+    return status;
 }
 
 static enum status train(struct training *t, struct error *err)

@@ -27,9 +27,23 @@
  * 2-means. With four times the points that the model was trained with everything is trained
  * anew.
  *
+ * Which lists. A wide list may hold a point far nearer than its centroid, so lists are probed in
+ * the order of distance - reach x spread, the reach found by calibration: on the word vectors of
+ * the demo a third fewer points are scanned for the same recall. Stopping early by the query (when
+ * the next centroid is far beyond the nearest results) was tried too: it scanned two to four times
+ * as many points for the same recall, so the number of lists is the same for all queries. A filter
+ * makes it larger: by the part that it is said to accept, then by the part that it did accept.
+ *
+ * Measured on one thread of a Zen 3 (AVX2) beside faiss-cpu 1.15 IVF,PQ4-fast-scan,refine, both in
+ * memory: word vectors (340,479 x 100) 16,500 searches a second at recall@10 0.90, 10,500 at 0.95,
+ * 4,400 at 0.99: 2.4 to 2.7 times as many; 100,000 x 768 of a mixture 3 to 4 times as many. Built
+ * in 2.2 and 15 s by two threads. 89 and 703 bytes a vector beside the rows. Parts of four
+ * dimensions instead of two are slower at every recall; rests cost little and spare most of the
+ * rows' reads, so they are kept at every dimension.
+ *
  * How far to look is calibrated on points of the index: probes_default is the number of lists that
- * hold RECALL_WANTED of the true neighbours, keep_default how many candidates of the codes hold
- * that many. An effort of EFFORT_DEFAULT means these; others scale both.
+ * hold the wanted part of the true neighbours, keep_default how many candidates of the codes hold
+ * it (calibrate.c). An effort of EFFORT_DEFAULT means these; others scale both.
  *
  * Threads. One builder makes tables; `current` is swapped under `lock`, which readers hold only to
  * take a reference.

@@ -307,6 +307,7 @@ enum status ivfpq_train(const struct ivfpq *ivfpq, const struct build_job *job,
                                            .points = points,
                                            .count = count,
                                            .clusters = lists_for(count),
+                                           .thorough = true,
                                            .seed = ivfpq->seed,
                                            .threads = job->threads,
                                            .cancelled = job->cancelled};

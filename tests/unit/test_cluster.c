@@ -116,6 +116,67 @@ static void test_assignment(void **state)
     vectors_deinit(&fixture.vectors);
 }
 
+/* Most of the variance lies in few directions that all clusters share: groups cut along these. A
+ * thorough job notices, does without, and gets smaller clusters; the same for any threads. */
+static void test_thorough(void **state)
+{
+    (void)state;
+    enum { ROWS = 8000, WIDE = 192, SHARED = 64 };
+    struct vectors vectors;
+    struct random random;
+    random_init(&random, SEED);
+    static float centres[300][WIDE];
+    static float directions[SHARED][WIDE];
+    static point_offset points[ROWS];
+    for (size_t i = 0; i < 300 * WIDE; i++) {
+        centres[i / WIDE][i % WIDE] = (float)random_double(&random) - 0.5f;
+    }
+    for (size_t i = 0; i < SHARED * WIDE; i++) {
+        directions[i / WIDE][i % WIDE] = (float)random_double(&random) - 0.5f;
+    }
+    assert_int_equal(vectors_init(&vectors, DISTANCE_EUCLID, ELEMENT_F32, WIDE, NULL), STATUS_OK);
+    for (size_t i = 0; i < ROWS; i++) {
+        float row[WIDE];
+        memcpy(row, centres[random_below(&random, 300)], sizeof row);
+        for (size_t s = 0; s < SHARED; s++) {
+            float part = 0.6f * ((float)random_double(&random) - 0.5f);
+            for (size_t d = 0; d < WIDE; d++) {
+                row[d] += part * directions[s][d];
+            }
+        }
+        assert_int_equal(vectors_put(&vectors, (point_offset)i, row, NULL), STATUS_OK);
+        points[i] = (point_offset)i;
+    }
+    double errors[3];
+    struct clustering results[3];
+    for (uint32_t run = 0; run < 3; run++) {
+        const struct cluster_job job = {.vectors = &vectors,
+                                        .points = points,
+                                        .count = ROWS,
+                                        .clusters = 800,
+                                        .thorough = run > 0,
+                                        .seed = SEED,
+                                        .threads = 1 + run};
+        assert_int_equal(cluster_train(&job, &results[run], NULL), STATUS_OK);
+        errors[run] = 0;
+        for (size_t i = 0; i < ROWS; i++) {
+            const float *row = vectors_at(&vectors, (point_offset)i);
+            const float *centroid = results[run].centroids + results[run].assignment[i] * WIDE;
+            for (size_t d = 0; d < WIDE; d++) {
+                errors[run] += (double)((row[d] - centroid[d]) * (row[d] - centroid[d]));
+            }
+        }
+    }
+    assert_true(results[0].groups > 1);
+    assert_int_equal(results[1].groups, 1);
+    assert_true(errors[1] < 0.97 * errors[0]);
+    assert_memory_equal(results[1].assignment, results[2].assignment, ROWS * sizeof(uint32_t));
+    for (uint32_t run = 0; run < 3; run++) {
+        clustering_deinit(&results[run]);
+    }
+    vectors_deinit(&vectors);
+}
+
 /* cluster_nearest is exact, in order, and says where there are too few clusters. */
 static void test_nearest(void **state)
 {
@@ -229,6 +290,7 @@ int main(void)
         cmocka_unit_test(test_deterministic), cmocka_unit_test(test_assignment),
         cmocka_unit_test(test_nearest),       cmocka_unit_test(test_few_and_equal),
         cmocka_unit_test(test_cancelled),     cmocka_unit_test(test_parallel),
+        cmocka_unit_test(test_thorough),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
