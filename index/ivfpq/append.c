@@ -110,7 +110,7 @@ static void extend_list(void *ctx, size_t i)
     memcpy((uint8_t *)list.rests, from->rests, from->count * ((model->dim + 1) / 2));
     point_offset *points = (point_offset *)list.points;
     memcpy(points, from->points, from->count * sizeof *points);
-    if (list.addends != NULL) {
+    if (from->addends != NULL) { /* an empty list has none */
         memcpy((float *)list.addends, from->addends, from->count * sizeof *list.addends);
     }
     for (size_t p = 0; p < added; p++) {

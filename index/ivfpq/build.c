@@ -120,7 +120,7 @@ static struct list copy_living(const struct model *model, const struct build_job
                                const struct list *from, uint8_t *bytes, size_t living)
 {
     size_t pairs = model->fine.subs / 2;
-    bool square = from->addends != NULL;
+    bool square = model->space == SPACE_SQUARE;
     size_t block_bytes = fastscan_block_bytes(pairs, square);
     size_t rest_bytes = (model->dim + 1) / 2;
     struct list list = list_at(model, bytes, living);
