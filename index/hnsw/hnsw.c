@@ -173,6 +173,7 @@ const struct vindex_kind vindex_hnsw = {
     .format_version = HNSW_FORMAT_VERSION,
     .open = hnsw_open,
     .build = hnsw_build,
+    .vacuum = hnsw_vacuum,
     .linked = hnsw_linked,
     .search = hnsw_search,
     .cost = hnsw_cost,

@@ -53,8 +53,9 @@ static bool is_shadowed(const struct hnsw *hnsw, struct scratch *scratch, uint32
     return false;
 }
 
-uint32_t hnsw_choose(const struct hnsw *hnsw, struct scratch *scratch, const struct choice *choice,
-                     const struct candidate *near, uint32_t count)
+uint32_t hnsw_choose_more(const struct hnsw *hnsw, struct scratch *scratch,
+                          const struct choice *choice, const struct candidate *near, uint32_t kept,
+                          uint32_t count)
 {
     const struct vectors *vectors = hnsw->vectors;
     uint32_t chosen = 0;
@@ -65,8 +66,8 @@ uint32_t hnsw_choose(const struct hnsw *hnsw, struct scratch *scratch, const str
         const void *row = vectors_at(vectors, candidate.id);
         bool twin =
             candidate.distance == choice->centre_distance && is_twin(vectors, choice->centre, row);
-        if (twin ? twins >= twins_max(choice->limit)
-                 : is_shadowed(hnsw, scratch, chosen, candidate, row)) {
+        if (i >= kept && (twin ? twins >= twins_max(choice->limit)
+                               : is_shadowed(hnsw, scratch, chosen, candidate, row))) {
             continue;
         }
         twins += twin;
@@ -74,6 +75,12 @@ uint32_t hnsw_choose(const struct hnsw *hnsw, struct scratch *scratch, const str
         scratch->chosen_rows[chosen++] = row;
     }
     return chosen;
+}
+
+uint32_t hnsw_choose(const struct hnsw *hnsw, struct scratch *scratch, const struct choice *choice,
+                     const struct candidate *near, uint32_t count)
+{
+    return hnsw_choose_more(hnsw, scratch, choice, near, 0, count);
 }
 
 void distances_to(const struct hnsw *hnsw, struct scratch *scratch, const void *centre,

@@ -16,6 +16,8 @@
 #include "index/hnsw/hnsw_link.h"
 #include "storage/base/assert.h"
 
+#include <string.h>
+
 enum { TWINS_IN_POOL = 8 };
 
 struct batch {
@@ -35,6 +37,17 @@ static bool is_twin_too_many(const struct hnsw *hnsw, const struct pool *pool, u
         return false;
     }
     return are_twins(hnsw, pool->items[place - TWINS_IN_POOL].id & ~POOL_EXPANDED, candidate.id);
+}
+
+static void drop(struct pool *pool, point_offset point)
+{
+    for (uint32_t i = 0; i < pool->count; i++) {
+        if ((pool->items[i].id & ~POOL_EXPANDED) == point) {
+            pool->count--;
+            memmove(&pool->items[i], &pool->items[i + 1], (pool->count - i) * sizeof *pool->items);
+            return;
+        }
+    }
 }
 
 /* Adds the others of the batch that reach the level to the pool. */
@@ -85,6 +98,7 @@ static void write_own_rows(const struct batch *batch, struct scratch *scratch, s
             start = scratch->pool.items[0];
             start.id &= ~POOL_EXPANDED;
         }
+        drop(&scratch->pool, point); /* it may be in the graph */
         mix_in(batch, scratch, self, above - 1);
         uint32_t chosen =
             hnsw_choose(hnsw, scratch, &choice, scratch->pool.items, scratch->pool.count);
@@ -131,14 +145,16 @@ static enum status link_levels(const struct batch *batch, uint32_t threads, stru
 void hnsw_enter(struct hnsw *hnsw, const point_offset *points, size_t count)
 {
     uint64_t entry = atomic_load_explicit(&hnsw->entry, memory_order_relaxed);
+    unsigned fresh = 0;
     for (size_t i = 0; i < count; i++) {
+        fresh += node_state_of(hnsw, points[i]) != NODE_LINKED;
         uint64_t level = level_of(hnsw, points[i]);
         if (entry == NO_ENTRY || level > entry >> 32) {
             entry = level << 32 | points[i];
         }
         atomic_store_explicit(&node_at(hnsw, points[i])->state, NODE_LINKED, memory_order_release);
     }
-    atomic_fetch_add_explicit(&hnsw->in_graph, (unsigned)count, memory_order_relaxed);
+    atomic_fetch_add_explicit(&hnsw->in_graph, fresh, memory_order_relaxed);
     atomic_store_explicit(&hnsw->entry, entry, memory_order_release);
 }
 
@@ -159,7 +175,9 @@ enum status hnsw_insert(struct hnsw *hnsw, const point_offset *points, size_t co
     if (atomic_load_explicit(&batch.failed, memory_order_relaxed)) {
         return error_set(err, STATUS_TOO_LARGE, "no memory to build the graph");
     }
-    atomic_store_explicit(&hnsw->claimed, points[count - 1] + 1, memory_order_relaxed);
+    if (atomic_load_explicit(&hnsw->claimed, memory_order_relaxed) <= points[count - 1]) {
+        atomic_store_explicit(&hnsw->claimed, points[count - 1] + 1, memory_order_relaxed);
+    }
     enum status status = link_levels(&batch, job->threads, err);
     if (status == STATUS_OK) {
         hnsw_enter(hnsw, points, count);

@@ -215,6 +215,9 @@ enum status hnsw_repair(struct hnsw *hnsw, struct scratch *scratch, uint32_t *re
 /* hnsw_build.c */
 enum status hnsw_build(struct vindex *index, struct build_job *job, struct error *err);
 
+/* hnsw_vacuum.c */
+enum status hnsw_vacuum(struct vindex *index, struct build_job *job, struct error *err);
+
 /* hnsw_image.c */
 enum status hnsw_save(const struct vindex *index, struct buffer *out, struct error *err);
 enum status hnsw_load(struct hnsw *hnsw, struct slice image, struct error *err);

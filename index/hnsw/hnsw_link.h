@@ -19,6 +19,10 @@ struct choice choice_around(const struct hnsw *hnsw, const void *centre, uint32_
  * direction; copies of the centre take at most twins_max(limit) places. */
 uint32_t hnsw_choose(const struct hnsw *hnsw, struct scratch *scratch, const struct choice *choice,
                      const struct candidate *near, uint32_t count);
+/* The same, but the first `kept` of `near` are chosen without a question. */
+uint32_t hnsw_choose_more(const struct hnsw *hnsw, struct scratch *scratch,
+                          const struct choice *choice, const struct candidate *near, uint32_t kept,
+                          uint32_t count);
 /* Fills in the distances of `near` to the centre. */
 void distances_to(const struct hnsw *hnsw, struct scratch *scratch, const void *centre,
                   struct candidate *near, uint32_t count);
@@ -55,7 +59,8 @@ enum status hnsw_link_back(const struct backlinks *links, struct error *err);
 enum status hnsw_force_ways_in(const struct backlinks *links, struct error *err);
 
 /* hnsw_insert.c. Links planned nodes, given in ascending order, each by a search in the graph as it
- * was before, and by a look at the others. At most BATCH_MAX at once. CANCELLED: none is linked. */
+ * was before, and by a look at the others. At most BATCH_MAX at once. One alone may be in the graph
+ * already: its rows are written anew. CANCELLED: nothing is linked. */
 enum { BATCH_MAX = 256 };
 enum status hnsw_insert(struct hnsw *hnsw, const point_offset *points, size_t count,
                         const struct build_job *job, struct error *err);
