@@ -18,3 +18,8 @@ const struct vindex_kind *vindex_kind_find(const char *name)
     }
     return NULL;
 }
+
+const struct vindex_kind *vindex_kind_at(size_t place)
+{
+    return place < sizeof kinds / sizeof kinds[0] ? kinds[place] : NULL;
+}

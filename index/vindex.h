@@ -82,3 +82,6 @@ struct vindex_kind {
 #undef X
 /* NULL: unknown. */
 const struct vindex_kind *vindex_kind_find(const char *name);
+/* By the place in kinds.def, from 0: what files keep, so the order there stays. NULL: past the
+ * last. */
+const struct vindex_kind *vindex_kind_at(size_t place);

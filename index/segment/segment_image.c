@@ -28,14 +28,6 @@
 enum { SAMPLES_MAX = 64, PATH_BYTES_MAX = 4096, HEAD_BYTES = 4096 };
 static const char MAGIC[8] = "SGINDEX2";
 
-/* The names of the kinds in the order of kinds.def are part of the file format. */
-static const struct vindex_kind *const kinds[] = {
-#define X(kind) &vindex_##kind,
-#include "index/kinds.def"
-#undef X
-};
-enum { KINDS_COUNT = sizeof(kinds) / sizeof(kinds[0]) };
-
 static enum status image_path(const struct segment *segment, uint32_t slot,
                               char path[PATH_BYTES_MAX], struct error *err)
 {
@@ -52,7 +44,7 @@ static uint64_t row_checksum(const struct slot *slot, point_offset offset)
 static void write_spec(const struct index_spec *spec, struct buffer *head)
 {
     uint32_t kind = 0;
-    while (kind + 1 < KINDS_COUNT && kinds[kind] != spec->kind) {
+    while (vindex_kind_at(kind) != spec->kind) {
         kind++;
     }
     const struct quant_params *quant = &spec->params.quant;
@@ -81,10 +73,10 @@ static bool read_spec(struct reader *reader, struct index_spec *out)
     quant->compression = reader_u32(reader);
     quant->half_bits = reader_u32(reader);
     quant->query_encoding = (enum query_encoding)reader_u32(reader);
-    if (reader->failed || kind >= KINDS_COUNT) {
+    if (reader->failed || !vindex_kind_at(kind)) {
         return false;
     }
-    out->kind = kinds[kind];
+    out->kind = vindex_kind_at(kind);
     return true;
 }
 
