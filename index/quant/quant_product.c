@@ -87,20 +87,32 @@ static void product_query(const struct quantizer *quantizer, const float *row, v
 {
     const struct product *product = product_of(quantizer);
     struct product_state *state = out;
-    enum code_table kind = quantizer->distance == DISTANCE_EUCLID      ? CODE_TABLE_EUCLID
-                           : quantizer->distance == DISTANCE_MANHATTAN ? CODE_TABLE_MANHATTAN
-                                                                       : CODE_TABLE_DOT;
+    static const enum code_table kinds[DISTANCE_COUNT] = {
+        [DISTANCE_COSINE] = CODE_TABLE_EUCLID, /* see product_many */
+        [DISTANCE_DOT] = CODE_TABLE_DOT,
+        [DISTANCE_EUCLID] = CODE_TABLE_EUCLID,
+        [DISTANCE_MANHATTAN] = CODE_TABLE_MANHATTAN,
+    };
+    enum code_table kind = kinds[quantizer->distance];
     for (size_t group = 0; group < product->groups; group++) {
         code_table_fill(kind, row + group * product->group_dim, group_dims(product, group),
                         group_words(product, group), state->tables + group * CODEWORDS);
     }
 }
 
+/* Cosine goes by the Euclidean distance of the normalised rows, -q.x = |q - x|^2 / 2 - 1: where
+ * codes miss x by e, that errs by (q - x).e and not by q.e, which is much less when all rows share
+ * a large mean. A row of zeros, whose cosine is 0, is then taken for one of 0.5. */
 static void product_many(const struct quantizer *quantizer, const void *state,
                          const void *const *codes, size_t count, float *out)
 {
     code_table_sums(((const struct product_state *)state)->tables, product_of(quantizer)->groups,
                     codes, count, out);
+    if (quantizer->distance == DISTANCE_COSINE) {
+        for (size_t i = 0; i < count; i++) {
+            out[i] = out[i] / 2 - 1;
+        }
+    }
 }
 
 static double product_oversampling(const struct quantizer *quantizer)
