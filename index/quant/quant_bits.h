@@ -2,7 +2,7 @@
  * share. The first rotates nothing and takes a coarse query, the second is RaBitQ. */
 #pragma once
 #include "index/quant/quant_int.h"
-#include "index/quant/rotation.h"
+#include "index/kernel/rotation.h"
 
 enum { BITS_HIGH_MAX = 3, BITS_LEVELS_MAX = 256 };
 

@@ -5,7 +5,7 @@
  * turns between value i and value i + dim / 2, so that four rounds mix everything with everything.
  * Each step is orthogonal, and is its own inverse but for the order. No threads, no failures.
  */
-#include "index/quant/rotation.h"
+#include "index/kernel/rotation.h"
 
 #include "index/kernel/codes.h"
 #include "storage/base/mem.h"
