@@ -103,7 +103,7 @@ static enum status read_vectors(struct work *work, const Sagitta__StoredPoint *p
                              "a vector in the log has an unknown slot");
         }
         const struct vector_spec *spec = &work->schema->vectors[vector->slot];
-        if (vector->data.len != spec->dim * element_size(spec->element)) {
+        if (vector->data.len != row_bytes(spec->element, spec->dim)) {
             return error_set(&work->apply->out->error, STATUS_CORRUPT,
                              "a vector in the log has a wrong size");
         }

@@ -41,7 +41,7 @@ static void ask_for(const void *row, size_t bytes)
 /* The next candidates from *at on that may enter. */
 static void gather(const struct rescore_job *job, float bound, size_t *at, struct batch *batch)
 {
-    size_t bytes = job->vectors->dim * element_size(job->vectors->element);
+    size_t bytes = row_bytes(job->vectors->element, job->vectors->dim);
     batch->count = 0;
     for (; *at < job->count && batch->count < BATCH; (*at)++) {
         if (may_enter(job, *at, bound)) {
@@ -85,7 +85,7 @@ static float bound_of_intervals(const struct rescore_job *job, const struct topk
 /* Advice only: where it is refused, the rows are read one by one. */
 static void ask_disk_for(const struct rescore_job *job, float bound)
 {
-    size_t bytes = job->vectors->dim * element_size(job->vectors->element);
+    size_t bytes = row_bytes(job->vectors->element, job->vectors->dim);
     for (size_t i = 0; i < job->count; i++) {
         if (may_enter(job, i, bound)) {
             uintptr_t row = (uintptr_t)vectors_at(job->vectors, job->candidates[i].point);

@@ -18,7 +18,7 @@
 
 size_t vectors_stride(size_t dim, enum element element)
 {
-    size_t bytes = dim * element_size(element);
+    size_t bytes = row_bytes(element, dim);
     size_t align = bytes >= 512 ? 64 : 32;
     return (bytes + align - 1) / align * align;
 }
@@ -74,7 +74,8 @@ enum status vectors_put(struct vectors *vectors, point_offset offset, const void
         return status;
     }
     if (stored != NULL) {
-        memcpy(blocks_at(&vectors->rows, offset), stored, row_bytes(vectors));
+        memcpy(blocks_at(&vectors->rows, offset), stored,
+               row_bytes(vectors->element, vectors->dim));
         atomic_store_explicit(presence_at(vectors, offset), PRESENT, memory_order_relaxed);
     }
     atomic_store_explicit(&vectors->count, offset + 1, memory_order_release);

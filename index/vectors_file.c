@@ -250,7 +250,8 @@ static uint64_t checksum_rows(const struct vectors *vectors, size_t first, size_
     for (size_t i = first; i < end; i++) {
         if (is_filled(vectors, (point_offset)i)) {
             const uint8_t *row = rows + (i - first) * vectors->rows.stride;
-            checksum = checksum64_seeded(slice_of(row, row_bytes(vectors)), checksum);
+            checksum = checksum64_seeded(slice_of(row, row_bytes(vectors->element, vectors->dim)),
+                                         checksum);
         }
     }
     return checksum;
@@ -367,7 +368,8 @@ void vectors_rewrite(struct vectors *vectors, point_offset offset, const void *s
 {
     ASSERT(offset < vectors_count(vectors));
     if (stored != NULL) {
-        memcpy(blocks_at(&vectors->rows, offset), stored, row_bytes(vectors));
+        memcpy(blocks_at(&vectors->rows, offset), stored,
+               row_bytes(vectors->element, vectors->dim));
     } else {
         atomic_store_explicit(presence_at(vectors, offset), ABSENT, memory_order_release);
     }

@@ -29,10 +29,6 @@ static inline bool is_filled(const struct vectors *vectors, point_offset offset)
     enum presence state = presence_state(vectors, offset);
     return state == PRESENT || state == RETIRED || state == DEAD;
 }
-static inline size_t row_bytes(const struct vectors *vectors)
-{
-    return vectors->dim * element_size(vectors->element);
-}
 /* Everything but the rows. */
 enum status vectors_prepare(struct vectors *vectors, enum distance distance, enum element element,
                             size_t dim, struct error *err);

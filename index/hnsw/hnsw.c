@@ -64,7 +64,7 @@ static uint32_t clamp(uint32_t value, uint32_t low, uint32_t high)
     return value < low ? low : value > high ? high : value;
 }
 
-static size_t row_bytes(uint32_t capacity)
+static size_t links_bytes(uint32_t capacity)
 {
     size_t bytes = capacity * sizeof(uint32_t);
     return bytes > 32 ? (bytes + 63) / 64 * 64 : 32;
@@ -97,10 +97,10 @@ static enum status hnsw_open(const struct vectors *vectors, const struct vindex_
     ASSERT(pthread_mutex_init(&hnsw->entry_lock, NULL) == 0);
     enum status status = blocks_init(&hnsw->nodes, sizeof(struct node), err);
     if (status == STATUS_OK) {
-        status = blocks_init(&hnsw->rows0, row_bytes(hnsw->m0), err);
+        status = blocks_init(&hnsw->rows0, links_bytes(hnsw->m0), err);
     }
     if (status == STATUS_OK) {
-        status = blocks_init(&hnsw->upper_rows, row_bytes(hnsw->m), err);
+        status = blocks_init(&hnsw->upper_rows, links_bytes(hnsw->m), err);
     }
     if (status == STATUS_OK && image.size > 0) {
         status = hnsw_load(hnsw, image, err);

@@ -11,7 +11,7 @@
 
 static bool is_twin(const struct vectors *vectors, const void *a, const void *b)
 {
-    return memcmp(a, b, vectors->dim * element_size(vectors->element)) == 0;
+    return memcmp(a, b, row_bytes(vectors->element, vectors->dim)) == 0;
 }
 
 bool are_twins(const struct hnsw *hnsw, point_offset a, point_offset b)

@@ -30,7 +30,7 @@ static void hash_piece(void *ctx, size_t piece)
     const struct hashing *hashing = ctx;
     const struct copies_search *search = hashing->search;
     const struct vectors *vectors = search->hnsw->vectors;
-    size_t bytes = vectors->dim * element_size(vectors->element);
+    size_t bytes = row_bytes(vectors->element, vectors->dim);
     size_t end = (piece + 1) * HASHES_A_PIECE;
     end = end < search->count ? end : search->count;
     for (size_t i = piece * HASHES_A_PIECE; i < end; i++) {

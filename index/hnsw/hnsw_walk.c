@@ -96,7 +96,7 @@ static bool is_twin_too_many(const struct hnsw *hnsw, const struct pool *pool, u
     const struct vectors *vectors = hnsw->vectors;
     point_offset other = pool->items[place - TWINS_IN_POOL].id & ~POOL_EXPANDED;
     return memcmp(vectors_at(vectors, other), vectors_at(vectors, candidate.id),
-                  vectors->dim * element_size(vectors->element)) == 0;
+                  row_bytes(vectors->element, vectors->dim)) == 0;
 }
 
 static bool is_cancelled(const atomic_bool *cancelled, uint32_t step)

@@ -108,12 +108,12 @@ bool kernel_cell(size_t index, enum distance *distance, enum element *element,
     return false;
 }
 
-size_t element_size(enum element element)
+size_t row_bytes(enum element element, size_t dim)
 {
     static const size_t sizes[ELEMENT_COUNT] = {
         [ELEMENT_F32] = 4, [ELEMENT_F16] = 2, [ELEMENT_U8] = 1, [ELEMENT_BF16] = 2};
     ASSERT(element < ELEMENT_COUNT);
-    return sizes[element];
+    return dim * sizes[element];
 }
 
 const char *distance_name(enum distance distance)

@@ -44,7 +44,8 @@ const char *kernel_set_usable(size_t index);
 bool kernel_cell(size_t index, enum distance *distance, enum element *element,
                  const struct kernel **out);
 
-size_t element_size(enum element element);
+/* Bytes of a stored vector. */
+size_t row_bytes(enum element element, size_t dim);
 const char *distance_name(enum distance distance); /* "Cosine": the contract's word */
 /* Raw distance to API score and back. Cosine, dot: larger is better; Euclid, Manhattan: smaller is
  * better. */

@@ -113,7 +113,7 @@ static inline bool is_visible(const struct segment *segment, point_offset offset
 }
 static inline size_t vector_bytes(const struct slot *slot)
 {
-    return slot->vectors.dim * element_size(slot->vectors.element);
+    return row_bytes(slot->vectors.element, slot->vectors.dim);
 }
 
 /* segment_load.c */

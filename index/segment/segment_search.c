@@ -134,8 +134,7 @@ static double sample_selectivity(struct acceptance *a, point_offset count)
 static bool use_graph(const struct slot *slot, const struct index_ref *ref,
                       const struct segment_search *search, point_offset linked)
 {
-    uint64_t bytes = (uint64_t)atomic_load(&slot->present) *
-                     (slot->vectors.dim * element_size(slot->vectors.element));
+    uint64_t bytes = (uint64_t)atomic_load(&slot->present) * vector_bytes(slot);
     return ref && !search->exact && linked > 0 && bytes >= slot->spec.full_scan_threshold_kb * KB;
 }
 

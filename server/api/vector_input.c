@@ -21,7 +21,7 @@ enum status vector_stored(struct call *call, const struct vector_spec *spec, con
         return error_set(call->err, STATUS_BAD_INPUT,
                          "Vector dimension error: expected dim: %u, got %zu", spec->dim, count);
     }
-    void *stored = arena_alloc(call->arena, spec->dim * element_size(spec->element), 16);
+    void *stored = arena_alloc(call->arena, row_bytes(spec->element, spec->dim), 16);
     if (!stored) {
         return api_no_memory(call);
     }
@@ -100,7 +100,7 @@ static enum status store_one(struct call *call, const struct schema *schema, con
     }
     message->slot = spec->slot;
     message->data.data = stored;
-    message->data.len = spec->dim * element_size(spec->element);
+    message->data.len = row_bytes(spec->element, spec->dim);
     out->vectors[out->n_vectors++] = message;
     return STATUS_OK;
 }

@@ -131,7 +131,7 @@ static void measure_kernels(size_t dim, uint8_t *table, double seconds)
     float *row = mem_alloc(dim * sizeof *row);
     for (size_t cell = 0; kernel_cell(cell, &distance, &element, &kernel); cell++) {
         struct subject subject = {.name = kernel->name, .dim = dim, .kernel = kernel};
-        subject.stride = dim * element_size(element);
+        subject.stride = row_bytes(element, dim);
         uint8_t *samples = mem_alloc(DRAWN * subject.stride);
         uint64_t state = 42;
         for (size_t i = 0; i < DRAWN; i++) {

@@ -41,8 +41,8 @@ static inline void quant_data_init(struct quant_data *data, enum distance distan
         centres[i] = (float)(quant_data_normal(&random) + 0.3);
     }
     size_t all = count + QUERIES;
-    size_t row_bytes = dim * element_size(element);
-    data->stored = malloc(all * row_bytes);
+    size_t bytes = row_bytes(element, dim);
+    data->stored = malloc(all * bytes);
     data->rows = malloc(all * sizeof *data->rows);
     data->queries = data->rows + count;
     float *row = malloc(dim * sizeof *row);
@@ -52,8 +52,8 @@ static inline void quant_data_init(struct quant_data *data, enum distance distan
             row[d] = centre[d] + (float)(0.6 * quant_data_normal(&random));
             row[d] = element == ELEMENT_U8 ? 110.0f + 28.0f * row[d] : row[d];
         }
-        data->rows[i] = data->stored + i * row_bytes;
-        assert_true(vector_prepare(distance, element, row, dim, data->stored + i * row_bytes));
+        data->rows[i] = data->stored + i * bytes;
+        assert_true(vector_prepare(distance, element, row, dim, data->stored + i * bytes));
     }
     free(row);
     free(centres);

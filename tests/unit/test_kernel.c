@@ -113,10 +113,11 @@ struct rows {
 static void rows_fill(struct rows *rows, struct random *random, enum element element,
                       enum family family, size_t dim)
 {
-    size_t size = element_size(element);
+    size_t size = row_bytes(element, dim);
+    size_t unit = row_bytes(element, 1);
     for (size_t i = 0; i <= MANY; i++) {
-        size_t skip = i % 4 * size;
-        rows->blocks[i] = malloc(skip + dim * size + (dim == 0));
+        size_t skip = i % 4 * unit;
+        rows->blocks[i] = malloc(skip + size + (size == 0));
         rows->plain[i] = malloc((dim + 1) * sizeof(float));
         assert_true(rows->blocks[i] != NULL && rows->plain[i] != NULL);
         rows->at[i] = rows->blocks[i] + skip;
@@ -235,7 +236,7 @@ static void test_reads_stay_inside(void **state)
     const struct kernel *kernel;
     for (size_t cell = 0; kernel_cell(cell, &distance, &element, &kernel); cell++) {
         for (size_t dim = 1; dim <= TAILS; dim++) {
-            size_t last = page - dim * element_size(element);
+            size_t last = page - row_bytes(element, dim);
             const void *vectors[MANY];
             float out[MANY];
             for (size_t i = 0; i < MANY; i++) {
