@@ -65,6 +65,16 @@ static void put_rest(const struct encoding *e, uint8_t *row)
     }
 }
 
+/* A row of zeros has cosine 0 to any query: as far as a row of length 1 at a right angle, |q - x|^2
+ * = 2, and not 1. */
+static float zero_addend(const struct vectors *vectors, const void *stored)
+{
+    return vectors->distance == DISTANCE_COSINE &&
+                   vectors->kernel->one(stored, stored, vectors->dim) > -0.5f
+               ? 1
+               : 0;
+}
+
 void list_encode(const struct ivfpq *ivfpq, const struct table *table, size_t number,
                  struct list *list, uint32_t from)
 {
@@ -81,7 +91,9 @@ void list_encode(const struct ivfpq *ivfpq, const struct table *table, size_t nu
                          .codes = (uint8_t *)(floats + 2 * pq_padded(pq))};
     uint8_t *blocks = (uint8_t *)list->blocks;
     for (uint32_t place = from; place < list->count; place++) {
-        ivfpq_row(ivfpq, model, vectors_at(ivfpq->vectors, list->points[place]), e.row);
+        const void *stored = vectors_at(ivfpq->vectors, list->points[place]);
+        float extra = zero_addend(ivfpq->vectors, stored);
+        ivfpq_row(ivfpq, model, stored, e.row);
         for (size_t d = 0; d < model->dim && model->space != SPACE_ABSOLUTE; d++) {
             e.row[d] -= centroid[d];
         }
@@ -89,11 +101,12 @@ void list_encode(const struct ivfpq *ivfpq, const struct table *table, size_t nu
         if (square) {
             blocks[(place / FASTSCAN_BLOCK + 1) * block_bytes - FASTSCAN_BLOCK +
                    place % FASTSCAN_BLOCK] =
-                addend_code(&model->head.addends, addend_of(centroid, e.decoded, model->dim));
+                addend_code(&model->head.addends,
+                            addend_of(centroid, e.decoded, model->dim) + extra);
         }
         put_rest(&e, (uint8_t *)list->rests + place * rest_bytes);
         if (square) {
-            ((float *)list->addends)[place] = addend_of(centroid, e.decoded, model->dim);
+            ((float *)list->addends)[place] = addend_of(centroid, e.decoded, model->dim) + extra;
         }
     }
     mem_free(floats);

@@ -11,6 +11,8 @@
  *   1. rests: 4 bits a dimension of what the codes leave of the point; read for the points that
  *      the codes keep, a row each.
  *   2. the stored rows of those that the rests keep: exact distances.
+ * Cosine is Euclid among rows of length 1: what the codes miss of x, e, then errs by (q - x).e and
+ * not by q.e, which is less for near points (words: a tenth fewer microseconds at equal recall).
  * Manhattan distances are sums over dimensions too, but not over c and r, so there the codes are of
  * the point itself.
  *

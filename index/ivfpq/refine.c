@@ -181,14 +181,27 @@ static void cut_hopeless(struct searching *s)
     s->found_count = kept;
 }
 
+/* Cosine is looked for by Euclid among rows of length 1: -q.x = |q - x|^2 / 2 - 1, or 0 for a query
+ * of zeros, where |q - x| = 1. (Rows of zeros: see list_encode.) */
+static float square_base(const struct searching *s)
+{
+    const struct vectors *vectors = s->ivfpq->vectors;
+    float own = vectors->kernel->one(s->args->query, s->args->query, vectors->dim);
+    return own < -0.5f ? 2 : 1;
+}
+
 void searching_finish(struct searching *s, struct topk *out)
 {
     struct scratch *scratch = s->scratch;
     if (s->args->codes != CODES_IGNORED) {
         cut_hopeless(s);
     }
+    bool cosine = s->ivfpq->vectors->distance == DISTANCE_COSINE;
+    float base = cosine ? square_base(s) : 0;
+    float scale = cosine ? 0.5f : 1;
     for (size_t i = 0; i < s->found_count; i++) {
-        scratch->scored[i] = (struct scored){scratch->found[i].distance, scratch->found[i].point};
+        scratch->scored[i] =
+            (struct scored){(scratch->found[i].distance - base) * scale, scratch->found[i].point};
     }
     if (s->args->codes == CODES_ONLY) {
         for (size_t i = 0; i < s->found_count; i++) {
@@ -198,7 +211,7 @@ void searching_finish(struct searching *s, struct topk *out)
     }
     qsort(scratch->scored, s->found_count, sizeof *scratch->scored, compare_scored);
     for (size_t i = 0; i < s->found_count; i++) {
-        scratch->errors[i] = error_of(s, scratch->scored[i].distance);
+        scratch->errors[i] = error_of(s, scratch->scored[i].distance / scale + base) * scale;
     }
     bool all = s->args->codes == CODES_IGNORED || s->args->oversampling > 0;
     const struct rescore_job job = {.vectors = s->ivfpq->vectors,

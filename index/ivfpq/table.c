@@ -144,10 +144,10 @@ enum space space_of(enum distance distance)
 {
     switch (distance) {
     case DISTANCE_EUCLID:
+    case DISTANCE_COSINE: /* rows have length 1 */
         return SPACE_SQUARE;
     case DISTANCE_MANHATTAN:
         return SPACE_ABSOLUTE;
-    case DISTANCE_COSINE:
     case DISTANCE_DOT:
     case DISTANCE_COUNT:
         break;
