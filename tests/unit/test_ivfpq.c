@@ -164,6 +164,34 @@ static bool accept_rule(const void *ctx, point_offset point)
     return (point * 2654435761u >> 7) % rule->of < rule->below;
 }
 
+/* Rows of zeros have cosine 0 to all: many of them do not crowd out points that are near, and a
+ * query of zeros is as far from all. */
+static void test_zero_rows(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_empty(&f, DISTANCE_COSINE, ELEMENT_F32);
+    float zero[DIM] = {0};
+    for (size_t i = 0; i < POINTS / 2; i++) {
+        put(&f, 1);
+        assert_int_equal(vectors_put(&f.vectors, (point_offset)(2 * i + 1), zero, NULL), STATUS_OK);
+    }
+    build(&f, 2);
+    const struct search_args args = {.limit = LIMIT};
+    assert_true(recall(&f, &args) >= 0.95);
+    struct scored found[LIMIT];
+    struct topk out;
+    topk_init(&out, found, LIMIT, NULL);
+    const struct search_args codes = {
+        .query = zero, .limit = LIMIT, .count = UINT32_MAX, .codes = CODES_ONLY};
+    assert_int_equal(vindex_ivfpq.search(f.index, &codes, &out, NULL), STATUS_OK);
+    assert_int_equal(out.count, LIMIT);
+    for (size_t i = 0; i < LIMIT; i++) {
+        assert_true(fabsf(out.items[i].distance) < 0.6f);
+    }
+    close_all(&f);
+}
+
 /* Filters from one point in a thousand to all of them, with a right and with a wrong estimate. */
 static void test_filters(void **state)
 {
@@ -453,10 +481,11 @@ static void test_beside(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recall), cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_growth), cmocka_unit_test(test_deterministic),
-        cmocka_unit_test(test_vacuum), cmocka_unit_test(test_cancelled),
-        cmocka_unit_test(test_forged), cmocka_unit_test(test_beside),
+        cmocka_unit_test(test_recall),        cmocka_unit_test(test_zero_rows),
+        cmocka_unit_test(test_filters),       cmocka_unit_test(test_growth),
+        cmocka_unit_test(test_deterministic), cmocka_unit_test(test_vacuum),
+        cmocka_unit_test(test_cancelled),     cmocka_unit_test(test_forged),
+        cmocka_unit_test(test_beside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
