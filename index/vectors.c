@@ -19,7 +19,8 @@
 size_t vectors_stride(size_t dim, enum element element)
 {
     size_t bytes = row_bytes(element, dim);
-    size_t align = bytes >= 512 ? 64 : 32;
+    /* Padding would undo what the smallest elements are for. */
+    size_t align = element == ELEMENT_TURBO4 ? 8 : bytes >= 512 ? 64 : 32;
     return (bytes + align - 1) / align * align;
 }
 

@@ -16,7 +16,7 @@ struct accept { /* may this point be returned? Thread-safe. */
     double selectivity; /* estimated part of points accepted, 0..1 */
 };
 struct search_args {
-    const void *query; /* stored form, see vector_prepare */
+    const void *query; /* see vector_prepare_query; a stored vector does too */
     uint32_t limit;
     uint32_t effort; /* ef for hnsw; 0: the kind's default */
     const struct accept

@@ -51,7 +51,7 @@ struct training {
 void cluster_row(const struct vectors *vectors, const void *stored, float *out)
 {
     size_t dim = vectors->dim;
-    vector_restore(vectors->element, stored, dim, out);
+    vector_restore(vectors->distance, vectors->element, stored, dim, out);
     if (vectors->distance == DISTANCE_COSINE && vectors->element == ELEMENT_U8) {
         double sum = 0;
         for (size_t i = 0; i < dim; i++) {

@@ -27,10 +27,12 @@ static enum status read_element(const Qdrant__VectorParams *params, enum element
     case QDRANT__DATATYPE__Uint8:
         *out = ELEMENT_U8;
         return STATUS_OK;
+    case QDRANT__DATATYPE__Turbo4:
+        *out = ELEMENT_TURBO4;
+        return STATUS_OK;
     default:
-        return error_set(
-            err, STATUS_BAD_INPUT,
-            "vectors.datatype: only float32, float16 and uint8 are served by this version");
+        return error_set(err, STATUS_BAD_INPUT, "vectors.datatype: %d is no datatype",
+                         (int)params->datatype);
     }
 }
 

@@ -65,7 +65,7 @@ bool view_vector(const struct view *view, const struct found *point, uint32_t sl
     if (!stored.data) {
         return false;
     }
-    vector_restore(spec->element, stored.data, spec->dim, out);
+    vector_restore(spec->distance, spec->element, stored.data, spec->dim, out);
     return true;
 }
 

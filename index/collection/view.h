@@ -38,7 +38,7 @@ bool view_vector(const struct view *view, const struct found *point, uint32_t sl
 
 struct view_search {
     uint32_t slot;
-    const void *query;    /* stored form: vector_prepare with the spec's distance and element */
+    const void *query;    /* vector_prepare_query with the spec's distance and element */
     uint32_t limit;       /* offset + limit of the request */
     uint32_t ef;          /* 0: default */
     bool exact;           /* scan, do not use the graph */

@@ -8,6 +8,7 @@
 #include "index/kernel/kernel.h"
 
 #include "index/kernel/kernel_int.h"
+#include "index/kernel/turbo4.h"
 #include "storage/base/assert.h"
 
 #include <math.h>
@@ -110,10 +111,19 @@ bool kernel_cell(size_t index, enum distance *distance, enum element *element,
 
 size_t row_bytes(enum element element, size_t dim)
 {
+    if (element == ELEMENT_TURBO4) {
+        return TURBO4_HEAD + (dim + 1) / 2;
+    }
     static const size_t sizes[ELEMENT_COUNT] = {
         [ELEMENT_F32] = 4, [ELEMENT_F16] = 2, [ELEMENT_U8] = 1, [ELEMENT_BF16] = 2};
     ASSERT(element < ELEMENT_COUNT);
     return dim * sizes[element];
+}
+
+size_t query_bytes(enum element element, size_t dim)
+{
+    return element == ELEMENT_TURBO4 ? TURBO4_QUERY_HEAD + (dim + 1) / 2 * 2
+                                     : row_bytes(element, dim);
 }
 
 const char *distance_name(enum distance distance)

@@ -301,5 +301,5 @@ static bool usable(void)
 }
 
 const struct kernel_set kernel_set_avx2 = {
-    .isa = "avx2", .usable = usable, .cells = KERNEL_CELLS("/avx2")};
+    .isa = "avx2", .usable = usable, .cells = KERNEL_CELLS("/avx2"), TURBO4_CELLS("/avx2", avx2)};
 #endif

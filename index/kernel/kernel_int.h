@@ -46,6 +46,20 @@ static inline bool cpu_has_dotprod(void)
 }
 #endif
 
+/* Cells in files of their own. */
+#define CELL_DECLARED(name)                                                                        \
+    float name(const void *a, const void *b, size_t dim);                                          \
+    void name##_many(const void *query, const void *const *vectors, size_t count, size_t dim,      \
+                     float *out);
+#define TURBO4_DECLARED(set)                                                                       \
+    CELL_DECLARED(turbo4_dot_##set)                                                                \
+    CELL_DECLARED(turbo4_euclid_##set)                                                             \
+    CELL_DECLARED(turbo4_manhattan_##set)
+TURBO4_DECLARED(scalar)
+#if defined(__x86_64__)
+TURBO4_DECLARED(avx2)
+#endif
+
 /* How `many` prefetches: the vector `ahead` places further, its first `bytes` bytes. Short rows are
  * asked for whole; of long ones only the start, for the hardware follows a stream by itself and
  * asking for all of it costs a tenth. Measured: fewer in flight leave memory idle, more than the

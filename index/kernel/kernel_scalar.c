@@ -94,5 +94,7 @@ static bool usable(void)
     return true;
 }
 
-const struct kernel_set kernel_set_scalar = {
-    .isa = "scalar", .usable = usable, .cells = KERNEL_CELLS("/scalar")};
+const struct kernel_set kernel_set_scalar = {.isa = "scalar",
+                                             .usable = usable,
+                                             .cells = KERNEL_CELLS("/scalar"),
+                                             TURBO4_CELLS("/scalar", scalar)};

@@ -7,6 +7,7 @@
  */
 #include "index/kernel/half.h"
 #include "index/kernel/kernel.h"
+#include "index/kernel/turbo4.h"
 
 #include <math.h>
 #include <string.h>
@@ -38,11 +39,21 @@ static bool all_finite(const float *in, size_t dim)
     return true;
 }
 
+/* What values are divided by. */
+static double divisor_of(enum distance distance, const float *in, size_t dim)
+{
+    double length = distance == DISTANCE_COSINE ? length_of(in, dim) : 1.0;
+    return length > 0.0 ? length : 1.0; /* the zero vector stays */
+}
+
 bool vector_prepare(enum distance distance, enum element element, const float *in, size_t dim,
                     void *out)
 {
     if (!all_finite(in, dim)) {
         return false;
+    }
+    if (element == ELEMENT_TURBO4) {
+        return turbo4_prepare(distance, in, divisor_of(distance, in, dim), dim, false, out);
     }
     if (element == ELEMENT_U8) {
         for (size_t i = 0; i < dim; i++) {
@@ -50,10 +61,7 @@ bool vector_prepare(enum distance distance, enum element element, const float *i
         }
         return true;
     }
-    double length = distance == DISTANCE_COSINE ? length_of(in, dim) : 1.0;
-    if (!(length > 0.0)) {
-        length = 1.0; /* the zero vector stays */
-    }
+    double length = divisor_of(distance, in, dim);
     for (size_t i = 0; i < dim; i++) {
         float value = (float)((double)in[i] / length);
         if (element == ELEMENT_F32) {
@@ -70,8 +78,23 @@ bool vector_prepare(enum distance distance, enum element element, const float *i
     return true;
 }
 
-void vector_restore(enum element element, const void *in, size_t dim, float *out)
+bool vector_prepare_query(enum distance distance, enum element element, const float *in, size_t dim,
+                          void *out)
 {
+    if (element != ELEMENT_TURBO4) {
+        return vector_prepare(distance, element, in, dim, out);
+    }
+    return all_finite(in, dim) &&
+           turbo4_prepare(distance, in, divisor_of(distance, in, dim), dim, true, out);
+}
+
+void vector_restore(enum distance distance, enum element element, const void *in, size_t dim,
+                    float *out)
+{
+    if (element == ELEMENT_TURBO4) {
+        turbo4_restore(distance, in, dim, out);
+        return;
+    }
     if (element == ELEMENT_F32) {
         memcpy(out, in, dim * sizeof *out);
         return;

@@ -10,10 +10,13 @@ struct rotation {
     size_t dim;
     size_t power; /* the largest power of two within dim */
     uint32_t rounds;
-    float *signs; /* rounds x dim: 1 or -1 */
+    uint64_t seed;
+    float *signs; /* rounds x dim: 1 or -1; NULL: made anew from the seed at each use */
 };
 void rotation_init(struct rotation *rotation, size_t dim, uint64_t seed);
 void rotation_deinit(struct rotation *rotation);
+/* A rotation that keeps no signs and needs no deinit; not the one that rotation_init makes. */
+struct rotation rotation_of(size_t dim, uint64_t seed);
 size_t rotation_memory(const struct rotation *rotation);
 /* In place; lengths stay. */
 void rotation_apply(const struct rotation *rotation, float *values);

@@ -49,7 +49,7 @@ static double length_of(const float *row, size_t dim)
 void quant_restore(enum distance distance, enum element element, const void *stored, size_t dim,
                    float *out)
 {
-    vector_restore(element, stored, dim, out);
+    vector_restore(distance, element, stored, dim, out);
     if (distance != DISTANCE_COSINE || element != ELEMENT_U8) {
         return;
     }

@@ -55,7 +55,7 @@ struct index_spec slot_wanted_index(struct slot *slot, const struct index_ref *n
             now && now->spec.kind == &vindex_hnsw && now->spec.params.quant.kind != QUANT_NONE;
         if (spec.quant.kind == QUANT_NONE &&
             (had_codes || points * vector_bytes(slot) >= CODES_BYTES_MIN) &&
-            spec.element != ELEMENT_U8) {
+            spec.element != ELEMENT_U8 && spec.element != ELEMENT_TURBO4) {
             wanted.params.quant = (struct quant_params){.kind = QUANT_SCALAR};
         }
     }

@@ -43,6 +43,9 @@ enum status vector_spec_find(struct call *call, const struct schema *schema, con
 /* The stored form of a client's numbers; checks dimension and values. */
 enum status vector_stored(struct call *call, const struct vector_spec *spec, const float *numbers,
                           size_t count, void **out);
+/* The same for what is searched for. */
+enum status vector_query(struct call *call, const struct vector_spec *spec, const float *numbers,
+                         size_t count, void **out);
 /* The vectors of a written point. `vectors` NULL: none. */
 enum status vectors_stored(struct call *call, const struct schema *schema,
                            const Qdrant__Vectors *vectors, Sagitta__StoredPoint *out);

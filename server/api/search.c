@@ -74,7 +74,7 @@ enum status search_nearest(struct call *call, const struct view *view, const str
     size_t count = 0;
     enum status status = vector_spec_find(call, view->schema, search->vector_name, &spec);
     if (status == STATUS_OK) {
-        status = vector_stored(call, spec, numbers, numbers_count, &query);
+        status = vector_query(call, spec, numbers, numbers_count, &query);
     }
     if (status == STATUS_OK) {
         status = prepare(call, view, search, &projection, &filter);

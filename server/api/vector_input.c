@@ -14,24 +14,40 @@ enum status vector_spec_find(struct call *call, const struct schema *schema, con
     return STATUS_OK;
 }
 
-enum status vector_stored(struct call *call, const struct vector_spec *spec, const float *numbers,
-                          size_t count, void **out)
+typedef bool prepare_vector(enum distance distance, enum element element, const float *in,
+                            size_t dim, void *out);
+
+static enum status prepare_checked(struct call *call, const struct vector_spec *spec,
+                                   const float *numbers, size_t count, prepare_vector *prepare,
+                                   void **out)
 {
     if (count != spec->dim) {
         return error_set(call->err, STATUS_BAD_INPUT,
                          "Vector dimension error: expected dim: %u, got %zu", spec->dim, count);
     }
-    void *stored = arena_alloc(call->arena, row_bytes(spec->element, spec->dim), 16);
+    void *stored = arena_alloc(call->arena, query_bytes(spec->element, spec->dim), 16);
     if (!stored) {
         return api_no_memory(call);
     }
-    if (!vector_prepare(spec->distance, spec->element, numbers, count, stored)) {
+    if (!prepare(spec->distance, spec->element, numbers, count, stored)) {
         return error_set(call->err, STATUS_BAD_INPUT,
                          "Vector `%.300s` holds a number that is not finite in its type",
                          spec->name);
     }
     *out = stored;
     return STATUS_OK;
+}
+
+enum status vector_stored(struct call *call, const struct vector_spec *spec, const float *numbers,
+                          size_t count, void **out)
+{
+    return prepare_checked(call, spec, numbers, count, vector_prepare, out);
+}
+
+enum status vector_query(struct call *call, const struct vector_spec *spec, const float *numbers,
+                         size_t count, void **out)
+{
+    return prepare_checked(call, spec, numbers, count, vector_prepare_query, out);
 }
 
 static enum status refuse_kind(struct call *call, const char *name, const char *kind)

@@ -1,6 +1,7 @@
 /* The distance kernels against the scalar reference, and the way vectors are stored. */
 #include "index/kernel/half.h"
 #include "index/kernel/kernel.h"
+#include "index/kernel/turbo4.h"
 #include "storage/base/random.h"
 
 /* cmocka needs these before it. */
@@ -55,9 +56,36 @@ static float value_of(struct random *random, enum element element, enum family f
     }
 }
 
-static void fill(struct random *random, enum element element, enum family family, size_t dim,
-                 void *out)
+/* Any bytes are a row when the factors are finite; those of a large one have the largest levels. */
+static void fill_turbo4(struct random *random, enum distance distance, enum family family,
+                        size_t dim, void *out)
 {
+    float values[4100];
+    float scales[] = {0.0f, 0x1p-140f, 1.0f, 0x1p100f};
+    assert_true(dim <= sizeof values / sizeof *values);
+    for (size_t i = 0; i < dim; i++) {
+        values[i] = value_of(random, ELEMENT_F16, family);
+    }
+    assert_true(vector_prepare(distance, ELEMENT_TURBO4, values, dim, out));
+    if (family < LARGE) {
+        return;
+    }
+    float scale = family == LARGE ? 1.0f : scales[random_below(random, 4)];
+    memcpy(out, &scale, sizeof scale);
+    for (size_t i = TURBO4_HEAD; i < row_bytes(ELEMENT_TURBO4, dim); i++) {
+        static const uint8_t ends[] = {0x00, 0x0f, 0xf0, 0xff};
+        ((uint8_t *)out)[i] =
+            family == LARGE ? ends[random_below(random, 4)] : (uint8_t)random_below(random, 256);
+    }
+}
+
+static void fill(struct random *random, enum distance distance, enum element element,
+                 enum family family, size_t dim, void *out)
+{
+    if (element == ELEMENT_TURBO4) {
+        fill_turbo4(random, distance, family, dim, out);
+        return;
+    }
     for (size_t i = 0; i < dim; i++) {
         if (element == ELEMENT_U8) {
             uint64_t mostly = random_below(random, 8) != 0;
@@ -110,8 +138,8 @@ struct rows {
     float *plain[MANY + 1]; /* as float32 */
 };
 
-static void rows_fill(struct rows *rows, struct random *random, enum element element,
-                      enum family family, size_t dim)
+static void rows_fill(struct rows *rows, struct random *random, enum distance distance,
+                      enum element element, enum family family, size_t dim)
 {
     size_t size = row_bytes(element, dim);
     size_t unit = row_bytes(element, 1);
@@ -121,8 +149,8 @@ static void rows_fill(struct rows *rows, struct random *random, enum element ele
         rows->plain[i] = malloc((dim + 1) * sizeof(float));
         assert_true(rows->blocks[i] != NULL && rows->plain[i] != NULL);
         rows->at[i] = rows->blocks[i] + skip;
-        fill(random, element, family, dim, rows->at[i]);
-        vector_restore(element, rows->at[i], dim, rows->plain[i]);
+        fill(random, distance, element, family, dim, rows->at[i]);
+        vector_restore(distance, element, rows->at[i], dim, rows->plain[i]);
     }
 }
 
@@ -134,23 +162,32 @@ static void rows_free(struct rows *rows)
     }
 }
 
-/* Bytes are exact. The terms of floats may be added in any order, and products rounded or not. A
- * sum of products that leaves float32 on its way has no value to agree on. */
+/* Bytes are exact, and products of levels. The terms of floats may be added in any order, and
+ * products rounded or not. A sum of products that leaves float32 on its way has no value to agree
+ * on. */
 static void check_value(const struct kernel *kernel, enum distance distance, enum element element,
                         const struct rows *rows, size_t row, size_t dim, enum family family,
                         float value)
 {
     float expected = kernel_scalar(distance, element)->one(rows->at[0], rows->at[row], dim);
-    if (element == ELEMENT_U8) {
-        assert_true(value == expected);
+    bool levels = element == ELEMENT_TURBO4;
+    if (element == ELEMENT_U8 || (levels && distance != DISTANCE_MANHATTAN)) {
+        assert_memory_equal(&value, &expected, sizeof value);
         return;
     }
     struct magnitudes sums = magnitudes(distance, rows->plain[0], rows->plain[row], dim);
     /* Equal terms all round the same way, so their errors add up; others partly cancel. */
-    double steps = family >= LARGE ? (double)dim / 2.0 : sqrt((double)dim);
+    double steps = family >= LARGE || levels ? (double)dim / 2.0 : sqrt((double)dim);
     double allowed = sums.all * (double)FLT_EPSILON * (4.0 + steps) + (double)dim * 0x1p-149;
     if (strstr(kernel->name, "avx512bf16") != NULL) {
         allowed += sums.subnormal + 2.0 * (double)dim * (double)FLT_MIN;
+    }
+    if (levels) { /* values are decoded with rounding, which is relative to the largest */
+        float most = 0.0f;
+        for (size_t i = 0; i < dim; i++) {
+            most = fmaxf(most, fmaxf(fabsf(rows->plain[0][i]), fabsf(rows->plain[row][i])));
+        }
+        allowed += 4.0 * (double)dim * (double)most * (double)FLT_EPSILON;
     }
     bool sums_up = distance == DISTANCE_EUCLID || distance == DISTANCE_MANHATTAN;
     bool agrees = sums.all > (double)FLT_MAX / 2.0
@@ -168,7 +205,7 @@ static void check_cell(const struct kernel *kernel, enum distance distance, enum
     struct random random;
     random_init(&random, SEED + dim);
     struct rows rows;
-    rows_fill(&rows, &random, element, family, dim);
+    rows_fill(&rows, &random, distance, element, family, dim);
     const void *vectors[MANY];
     for (size_t i = 0; i < MANY; i++) {
         vectors[i] = rows.at[i + 1];
@@ -334,7 +371,7 @@ static void test_prepare_limits(void **state)
     (void)state;
     const float bad[] = {0, NAN};
     const float endless[] = {-INFINITY, 0};
-    float wide[2];
+    float wide[4];
     uint16_t half[2];
     uint8_t bytes[6];
     for (int element = 0; element < ELEMENT_COUNT; element++) {
@@ -394,7 +431,7 @@ static void test_bfloat_conversion(void **state)
     assert_true(isnan(bfloat_to_float(bfloat_from_float(NAN))));
     float wide[2];
     const uint16_t stored[] = {0x3fc0, 0xc000};
-    vector_restore(ELEMENT_BF16, stored, 2, wide);
+    vector_restore(DISTANCE_DOT, ELEMENT_BF16, stored, 2, wide);
     assert_true(wide[0] == 1.5f && wide[1] == -2.0f);
 }
 

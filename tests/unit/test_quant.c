@@ -260,7 +260,7 @@ static double decoded_error(const struct quant_params *params, const struct quan
     double error = 0.0;
     for (size_t i = 0; i < data->count; i++) {
         quantizer_decode(quantizer, codes.codes[i], decoded);
-        vector_restore(data->element, data->rows[i], data->dim, row);
+        vector_restore(data->distance, data->element, data->rows[i], data->dim, row);
         for (size_t d = 0; d < data->dim; d++) {
             error += pow((double)row[d] - (double)decoded[d], 2.0);
         }
