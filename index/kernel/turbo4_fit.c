@@ -10,7 +10,7 @@
 #include "index/kernel/turbo4.h"
 #include "storage/base/assert.h"
 
-enum { LANES = TURBO4_PAD, PASSES = 3 };
+enum { LANES = TURBO4_PAD, PASSES = 2, PLAIN_PASSES = 3 };
 #define FLOATS float __attribute__((vector_size(LANES * sizeof(float))))
 #define INTS   int32_t __attribute__((vector_size(LANES * sizeof(float))))
 
@@ -52,18 +52,26 @@ static struct trial try_rotated(const float *values, size_t count, float inverse
 
 float turbo4_fit_rotated(const float *values, size_t count, uint8_t *codes)
 {
-    /* The largest level of a normal distribution is at 2.73 deviations. */
-    static const double starts[] = {0.85 * 2.73, 2.73, 1.15 * 2.73};
+    /* Where the largest level is: the one of a normal distribution is at 2.73 deviations. A few
+     * coordinates that stand out are better met by the largest of them. */
+    static const struct {
+        double deviations, peaks;
+    } starts[] = {
+        {0.8 * 2.73, 0.0}, {0.95 * 2.73, 0.0}, {1.1 * 2.73, 0.0}, {0.0, 0.85}, {0.0, 1.0}};
     double squares = 0.0;
+    float peak = 0.0f;
     for (size_t i = 0; i < count; i++) {
-        squares += (double)values[i] * (double)values[i];
+        float magnitude = fabsf(values[i]);
+        squares += (double)magnitude * (double)magnitude;
+        peak = magnitude > peak ? magnitude : peak;
     }
     ASSERT(squares > 0.0);
     double deviation = sqrt(squares / (double)count);
     double best = 0.0;
     double best_scale = 1.0;
     for (size_t s = 0; s < sizeof starts / sizeof starts[0]; s++) {
-        double scale = deviation * starts[s] / TURBO4_LEVEL_MOST;
+        double most = starts[s].deviations * deviation + starts[s].peaks * (double)peak;
+        double scale = most / TURBO4_LEVEL_MOST;
         for (int pass = 0; pass < PASSES; pass++) {
             struct trial trial = try_rotated(values, count, (float)(1.0 / scale));
             double quality = trial.products * trial.products / trial.squares;
@@ -165,7 +173,7 @@ struct turbo4_grid turbo4_fit_plain(const float *values, size_t count, uint8_t *
         float cut = (1.0f - parts[p]) / 2.0f * (most - least);
         struct turbo4_grid grid = {.scale = (most - least) * parts[p] / (TURBO4_LEVELS - 1),
                                    .base = least + cut};
-        for (int pass = 0; pass < PASSES && grid.scale > 0.0f; pass++) {
+        for (int pass = 0; pass < PLAIN_PASSES && grid.scale > 0.0f; pass++) {
             double error;
             struct plain_trial trial = try_plain(values, count, grid);
             grid = refit(trial, sum, squares, (double)count, &error);
