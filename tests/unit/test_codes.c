@@ -102,7 +102,7 @@ static void pack_query(enum code_sum sum, struct sums_case *c)
             size_t at = place_of(sum, c, d);
             for (uint32_t p = 0; p < c->shape.planes; p++) {
                 uint64_t *word = (uint64_t *)(void *)c->state + at / 64 * c->shape.planes + p;
-                *word |= (uint64_t)(value >> p & 1u) << at % 64;
+                *word |= ((uint64_t)value >> p & 1u) << at % 64;
             }
         }
     }
