@@ -359,7 +359,7 @@ static void test_magnitudes(void **state)
     }
 }
 
-/* The way it is stored does not change: files hold it. */
+/* The way it is stored does not change, nor does the rotation: files hold what they give. */
 static void test_format(void **state)
 {
     (void)state;
@@ -382,6 +382,15 @@ static void test_format(void **state)
         assert_true(fabsf(head[0] - expected[distance].scale) < 1e-6f);
         assert_true(fabsf(head[1] - expected[distance].base) < 1e-6f);
         assert_memory_equal(stored + TURBO4_HEAD, expected[distance].codes, 3);
+    }
+    float axis[100] = {1.0f};
+    struct rotation rotation = rotation_of(100, 1);
+    rotation_apply(&rotation, axis);
+    static const size_t places[] = {0, 31, 32, 63, 64, 99};
+    static const float turned[] = {-0.0556641f, -0.1130371f, -0.1176758f,
+                                   0.0168457f,  0.1455078f,  0.2436523f};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        assert_true(fabsf(axis[places[i]] - turned[i]) < 1e-6f);
     }
 }
 
