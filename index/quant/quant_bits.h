@@ -1,8 +1,8 @@
 /* Codes of one to eight bits a dimension around a centre: what the kinds `binary` and `rotated`
  * share. The first rotates nothing and takes a coarse query, the second is RaBitQ. */
 #pragma once
-#include "index/quant/quant_int.h"
 #include "index/kernel/rotation.h"
+#include "index/quant/quant_int.h"
 
 enum { BITS_HIGH_MAX = 3, BITS_LEVELS_MAX = 256 };
 

@@ -79,7 +79,7 @@ struct build {
     const struct bitmap *dead; /* to be taken out; NULL: the tail is to be put in */
 };
 
-enum work { WORK_NONE, WORK_EXTEND, WORK_REBUILD, WORK_VACUUM, WORK_DROP, WORK_SAVE };
+enum work { WORK_NONE, WORK_EXTEND, WORK_REBUILD, WORK_VACUUM, WORK_DROP, WORK_RACE, WORK_SAVE };
 
 /* Do too many dead rows slow the index down? */
 static bool is_worn(struct slot *slot, const struct schema *schema, point_offset linked)
@@ -111,6 +111,8 @@ static enum work work_due(struct slot *slot, const struct schema *schema)
         work = ref->index->kind->vacuum ? WORK_VACUUM : WORK_REBUILD;
     } else if (linked < count && atomic_load(&slot->stalled_at) != count) {
         work = WORK_EXTEND;
+    } else if (slot_race_due(slot)) {
+        work = WORK_RACE;
     } else if (linked > atomic_load(&ref->saved) + atomic_load(&ref->saved) / 4) {
         work = WORK_SAVE;
     }
@@ -386,6 +388,9 @@ enum status segment_build(struct segment *segment, const atomic_bool *cancelled,
         case WORK_DROP:
             drop(segment, i);
             break;
+        case WORK_RACE:
+            status = slot_race(segment, &segment->slots[i], cancelled, err);
+            break;
         case WORK_SAVE:
             status = segment_image_save(segment, i, err);
             break;
@@ -426,7 +431,8 @@ void segment_stats(struct segment *segment, struct segment_stats *out)
         enum work work = work_due(slot, schema);
         out->vectors += atomic_load(&slot->present);
         out->vector_bytes += vectors_memory(&slot->vectors);
-        out->building |= work == WORK_EXTEND || work == WORK_REBUILD || work == WORK_VACUUM;
+        out->building |=
+            work == WORK_EXTEND || work == WORK_REBUILD || work == WORK_VACUUM || work == WORK_RACE;
         const char *name = atomic_load(&slot->build_name);
         out->build_name = atomic_load(&slot->build_total) > 0 ? name : out->build_name;
         out->build_done += atomic_load(&slot->built);

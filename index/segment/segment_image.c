@@ -246,6 +246,7 @@ static enum status open_image(struct segment *segment, struct slot *slot, struct
     struct index_ref *ref = index_ref_create(index, &spec, (void *)file.data, file.size);
     atomic_store(&ref->saved, linked);
     slot_set_index(slot, ref);
+    slot_note_choice(slot, spec.kind);
     return STATUS_OK;
 }
 

@@ -54,7 +54,9 @@ struct slot {
     atomic_uint build_total; /* 0: none under way */
     const char *_Atomic build_name;
     atomic_uint worn_purges; /* purges since too many rows are dead: what went is buried by then */
-    atomic_uint stalled_at;  /* points there were when the index wanted more of them to begin */
+    const struct vindex_kind *_Atomic chosen; /* by the last race of kinds; NULL: none was run */
+    atomic_uint raced_at;                     /* points there were when it was run */
+    atomic_uint stalled_at; /* points there were when the index wanted more of them to begin */
     atomic_uint
         dead_at_build; /* rows that were dead when the graph was begun: they are not in it */
 };
@@ -173,6 +175,12 @@ struct index_ref *index_ref_create(struct vindex *index, const struct index_spec
 /* What the slot's vectors should be indexed with, `now` being what they are indexed with (NULL:
  * nothing). */
 struct index_spec slot_wanted_index(struct slot *slot, const struct index_ref *now);
+/* Should the kinds race against each other (again)? Only where the choice is the server's. */
+bool slot_race_due(struct slot *slot);
+enum status slot_race(struct segment *segment, struct slot *slot, const atomic_bool *cancelled,
+                      struct error *err);
+/* The kind of an index at hand was chosen before. */
+void slot_note_choice(struct slot *slot, const struct vindex_kind *kind);
 /* Would an index of spec `a` answer as one of spec `b`? */
 bool index_spec_equal(const struct index_spec *a, const struct index_spec *b);
 struct vector_spec slot_spec(struct slot *slot);
