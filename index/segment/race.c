@@ -96,12 +96,16 @@ static void find_truth(struct course *course)
     mem_free(rows);
 }
 
+struct runner {
+    const struct vindex_kind *kind;
+    const struct vindex *index;
+};
 struct lap {
     double recall, time_us; /* of a search */
 };
 
-static enum status run_lap(const struct course *course, const struct vindex *index, uint32_t effort,
-                           struct lap *out, struct error *err)
+static enum status run_lap(const struct course *course, const struct runner *runner,
+                           uint32_t effort, struct lap *out, struct error *err)
 {
     out->time_us = INFINITY;
     for (int round = 0; round < ROUNDS; round++) {
@@ -116,7 +120,7 @@ static enum status run_lap(const struct course *course, const struct vindex *ind
                                              .effort = effort,
                                              .cancelled = course->race->cancelled,
                                              .count = UINT32_MAX};
-            enum status status = index->kind->search(index, &args, &top, err);
+            enum status status = runner->kind->search(runner->index, &args, &top, err);
             if (status != STATUS_OK) {
                 return status;
             }
@@ -132,14 +136,14 @@ static enum status run_lap(const struct course *course, const struct vindex *ind
 }
 
 /* The time at the recall asked for, over the sample; 0: not reached. */
-static enum status time_at_recall(const struct course *course, const struct vindex *index,
+static enum status time_at_recall(const struct course *course, const struct runner *runner,
                                   double *time_us, struct error *err)
 {
     struct lap last = {0};
     *time_us = 0;
     for (uint32_t effort = EFFORT_FIRST; effort <= EFFORT_LAST; effort += effort / 2) {
         struct lap lap;
-        enum status status = run_lap(course, index, effort, &lap, err);
+        enum status status = run_lap(course, runner, effort, &lap, err);
         if (status != STATUS_OK) {
             return status;
         }
@@ -173,7 +177,8 @@ static enum status run_contender(const struct course *course, struct contender *
     double time_us = 0;
     status = kind->build(index, &job, err);
     if (status == STATUS_OK) {
-        status = time_at_recall(course, index, &time_us, err);
+        const struct runner runner = {.kind = kind, .index = index};
+        status = time_at_recall(course, &runner, &time_us, err);
     }
     kind->close(index);
     double scale = (double)vectors_count(race->vectors) / (double)count;
