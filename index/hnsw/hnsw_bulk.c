@@ -34,7 +34,8 @@ enum {
     COMPARED_LISTS = 80, /* measured on words: half as many cost a third of the speed of searches */
     NEAR_LISTS = 96,     /* some are short */
     SCALE_BITS = 2,
-    KEEP_MAX = 512, /* candidates of a point */
+    SCALE_POINTS = 32, /* on the coarsest scale at least */
+    KEEP_MAX = 512,    /* candidates of a point */
 };
 
 struct bulk {
@@ -364,7 +365,7 @@ static enum status choose_level(struct bulk *bulk, uint32_t level, struct error 
         old++;
     }
     /* Coarser scales while there are enough new points, and more than old ones. */
-    size_t least = old > ALL_PAIRS_MAX ? old : ALL_PAIRS_MAX;
+    size_t least = old > SCALE_POINTS ? old : SCALE_POINTS;
     uint32_t scales = 1;
     while ((copies->distinct_count - old) >> SCALE_BITS * scales > least) {
         scales++;

@@ -208,6 +208,24 @@ static void test_tight_clusters(void **state)
     }
 }
 
+/* Clusters of more points than an insertion has candidates: all neighbours lie in the own cluster,
+ * and still every other one is found. */
+static void test_clusters_beyond_candidates(void **state)
+{
+    (void)state;
+    for (size_t clusters = 10; clusters <= 40; clusters += 10) {
+        struct world world;
+        world_init(&world, DISTANCE_COSINE, ELEMENT_F32);
+        make_clusters(&world, clusters, 60.0f);
+        add_random(&world, clusters * 100);
+        build(&world, 2);
+        double found = recall(&world, 160);
+        print_message("%zu clusters of 100: %.3f\n", clusters, found);
+        assert_true(found >= 0.995);
+        world_deinit(&world);
+    }
+}
+
 /* Zero vectors, crowds of copies and pairs do not hide each other or the rest. */
 static void test_copies(void **state)
 {
@@ -355,6 +373,7 @@ int main(void)
         cmocka_unit_test(test_same_for_any_threads),
         cmocka_unit_test(test_recall_of_all_kinds),
         cmocka_unit_test(test_tight_clusters),
+        cmocka_unit_test(test_clusters_beyond_candidates),
         cmocka_unit_test(test_copies),
         cmocka_unit_test(test_tiny),
         cmocka_unit_test(test_cancelled_and_continued),
