@@ -56,7 +56,7 @@ def test_telemetry_kernels(server):
     assert kernels["usable"][0] == "scalar" and kernels["set"] == kernels["usable"][-1]
     pairs = {tuple(cell.split("/")[:2]) for cell in kernels["cells"]}
     assert {("cosine", "f32"), ("euclid", "f16"), ("dot", "u8"), ("manhattan", "bf16")} <= pairs
-    assert len(pairs) == len(kernels["cells"]) == 16
+    assert len(pairs) == len(kernels["cells"]) == 20
     assert {cell.split("/")[2] for cell in kernels["cells"]} <= set(kernels["usable"])
 
 
