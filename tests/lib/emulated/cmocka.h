@@ -16,7 +16,8 @@ struct unit_test {
         .name = #function, .run = function                                                         \
     }
 
-#define print_error(...) fprintf(stderr, __VA_ARGS__)
+#define print_error(...)   fprintf(stderr, __VA_ARGS__)
+#define print_message(...) printf(__VA_ARGS__)
 #define fail_msg(...)                                                                              \
     (fprintf(stderr, "%s:%d: ", __FILE__, __LINE__), fprintf(stderr, __VA_ARGS__),                 \
      fprintf(stderr, "\n[  FAILED  ] 1 test(s)\n"), exit(1))
