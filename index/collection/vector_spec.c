@@ -109,6 +109,30 @@ static enum placement placement_of(bool has_memory, Qdrant__Memory memory, bool 
     return on_disk ? PLACEMENT_COLD : PLACEMENT_CACHED;
 }
 
+/* Codes lie in one image with their graph: if they are to stay in memory, it does. */
+static bool codes_stay(const Qdrant__QuantizationConfig *config)
+{
+    if (!config) {
+        return false;
+    }
+#define STAYS(kind)                                                                                \
+    ((config->kind->_always_ram_case && config->kind->always_ram) ||                               \
+     (config->kind->_memory_case && config->kind->memory == QDRANT__MEMORY__Pinned))
+    switch (config->quantization_case) {
+    case QDRANT__QUANTIZATION_CONFIG__QUANTIZATION_SCALAR:
+        return STAYS(scalar);
+    case QDRANT__QUANTIZATION_CONFIG__QUANTIZATION_PRODUCT:
+        return STAYS(product);
+    case QDRANT__QUANTIZATION_CONFIG__QUANTIZATION_BINARY:
+        return STAYS(binary);
+    case QDRANT__QUANTIZATION_CONFIG__QUANTIZATION_TURBOQUANT:
+        return STAYS(turboquant);
+    default:
+        return false;
+    }
+#undef STAYS
+}
+
 static void read_graph(const Qdrant__HnswConfigDiff *base, const Qdrant__HnswConfigDiff *own,
                        struct vector_spec *spec)
 {
@@ -168,9 +192,12 @@ enum status vector_spec_read(const Qdrant__CreateCollection *config, const char 
     spec->placement = placement_of(params->_memory_case != 0, params->memory,
                                    params->_on_disk_case && params->on_disk);
     read_graph(config->hnsw_config, params->hnsw_config, spec);
-    read_quantization(params->quantization_config ? params->quantization_config
-                                                  : config->quantization_config,
-                      &spec->quant);
+    const Qdrant__QuantizationConfig *quantization =
+        params->quantization_config ? params->quantization_config : config->quantization_config;
+    read_quantization(quantization, &spec->quant);
+    if (codes_stay(quantization)) {
+        spec->index_placement = PLACEMENT_CACHED;
+    }
     enum status status = read_kind(params, &spec->kind, err);
     return status == STATUS_OK ? read_element(params, &spec->element, err) : status;
 }

@@ -79,7 +79,16 @@ struct build {
     const struct bitmap *dead; /* to be taken out; NULL: the tail is to be put in */
 };
 
-enum work { WORK_NONE, WORK_EXTEND, WORK_REBUILD, WORK_VACUUM, WORK_DROP, WORK_RACE, WORK_SAVE };
+enum work {
+    WORK_NONE,
+    WORK_EXTEND,
+    WORK_REBUILD,
+    WORK_VACUUM,
+    WORK_DROP,
+    WORK_RACE,
+    WORK_MAP,
+    WORK_SAVE
+};
 
 /* Do too many dead rows slow the index down? */
 static bool is_worn(struct slot *slot, const struct schema *schema, point_offset linked)
@@ -113,6 +122,9 @@ static enum work work_due(struct slot *slot, const struct schema *schema)
         work = WORK_EXTEND;
     } else if (slot_race_due(slot)) {
         work = WORK_RACE;
+    } else if (slot_spec(slot).index_placement == PLACEMENT_COLD && !ref->mapping &&
+               linked == count && !atomic_load(&ref->unmappable)) {
+        work = WORK_MAP;
     } else if (linked > atomic_load(&ref->saved) + atomic_load(&ref->saved) / 4) {
         work = WORK_SAVE;
     }
@@ -368,6 +380,26 @@ static enum status extend(struct segment *segment, uint32_t number, const atomic
     return status;
 }
 
+/* The index moves from memory to its file, which the system keeps in memory as far as there is
+ * room.
+ */
+static enum status map(struct segment *segment, uint32_t number, struct error *err)
+{
+    struct slot *slot = &segment->slots[number];
+    enum status status = segment_image_save(segment, number, err);
+    struct error load_error = {0};
+    if (status == STATUS_OK && segment_image_load(segment, number, &load_error) != STATUS_OK) {
+        log_warn("index/segment", "the index of collection %u stays in memory: %s",
+                 segment->collection, load_error.message);
+        struct index_ref *ref = slot_pin(slot);
+        if (ref) {
+            atomic_store(&ref->unmappable, true);
+            slot_unpin(ref);
+        }
+    }
+    return status;
+}
+
 enum status segment_build(struct segment *segment, const atomic_bool *cancelled, struct error *err)
 {
     enum status status = STATUS_OK;
@@ -390,6 +422,9 @@ enum status segment_build(struct segment *segment, const atomic_bool *cancelled,
             break;
         case WORK_RACE:
             status = slot_race(segment, &segment->slots[i], cancelled, err);
+            break;
+        case WORK_MAP:
+            status = map(segment, i, err);
             break;
         case WORK_SAVE:
             status = segment_image_save(segment, i, err);

@@ -23,7 +23,8 @@ struct index_ref {
     struct index_spec spec; /* what it was built with */
     void *mapping;          /* the image it was opened from, used in place; NULL: none */
     size_t mapping_size;
-    atomic_uint saved; /* points linked when its image was saved */
+    atomic_bool unmappable; /* its image could not be opened in its place */
+    atomic_uint saved;      /* points linked when its image was saved */
 };
 
 /* What a reader sees: the batches up to `version` (see batch_number), whose points lie below

@@ -1,6 +1,8 @@
 """Index kinds and quantization through the public client: what is asked for is served, can be changed while searches run,
 and never changes a score: an answer that is rescored has the exact scores of its points."""
+import pathlib
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -197,3 +199,21 @@ def test_index_survives_restart(tmp_path, data):
             assert page["completed"] == []
     finally:
         server.kill()
+
+
+def test_index_on_disk(server, client, make, data):
+    """An index that is to be on disk moves to its file while searches run, answers as before, and takes new points."""
+    own = make(vectors={"index": "hnsw", "on_disk": True},
+               hnsw_config={"on_disk": True, "full_scan_threshold": 10},
+               quantization_config={"scalar": {"type": "int8"}})
+    recall_and_scores(client, own, data[1], floor=0.95)
+    maps = pathlib.Path(f"/proc/{server.process.pid}/maps")
+    until = time.monotonic() + 20
+    while ".index" not in maps.read_text():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    server.call("PUT", f"/collections/{own}/points?wait=true", {"points": [
+        {"id": POINTS + i, "vector": row.tolist()} for i, row in enumerate(data[1])]})
+    server.wait_indexed(own, POINTS + len(data[1]))
+    for i, row in enumerate(data[1]):
+        assert client.query_points(own, query=row.tolist(), limit=1).points[0].id == POINTS + i
