@@ -20,9 +20,9 @@ MODULES ?= storage index replication server
 LIB_SOURCES := $(filter-out server/main.c,$(shell find $(MODULES) -name '*.c' 2>/dev/null | sort))
 CXX_SOURCES := $(shell find $(MODULES) -name '*.cc' 2>/dev/null | sort)
 
-PACKAGES := libuv rocksdb openblas libprotobuf-c simdjson libxxhash yaml-0.1 zlib libcrypto
+PACKAGES := libuv rocksdb openblas libprotobuf-c simdjson libxxhash yaml-0.1 zlib libcrypto icu-uc re2
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lroaring -lstdc++ -lm -lpthread
+PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lroaring -lstemmer -lstdc++ -lm -lpthread
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wundef \
             -Wvla -Wformat=2 -Wcast-align -Wimplicit-fallthrough -Wdouble-promotion $(if $(CI),-Werror)

@@ -5,38 +5,33 @@
 
 enum { NANOS_MAX = 999999999 };
 
-struct bound {
-    bool present;
-    int64_t us;
-};
 struct datetime_test {
     struct value_test base;
-    struct bound lt, lte, gt, gte;
+    struct field_query query;
 };
 
 static bool datetime_check(const struct value_test *test, struct json_view value)
 {
     const struct datetime_test *self = (const struct datetime_test *)test;
-    int64_t us;
-    return datetime_of_value(value, &us) && (!self->lt.present || us < self->lt.us) &&
-           (!self->lte.present || us <= self->lte.us) && (!self->gt.present || us > self->gt.us) &&
-           (!self->gte.present || us >= self->gte.us);
+    struct json_number us = {.kind = NUMBER_SIGNED};
+    return datetime_of_value(value, &us.signed_value) && number_in_range(us, &self->query.range);
 }
 
-static enum status set_bound(struct compiler *compiler, struct bound *bound,
-                             const Google__Protobuf__Timestamp *wire)
+static enum status narrow(struct compiler *compiler, struct datetime_test *self,
+                          enum bound_side side, bool inclusive,
+                          const Google__Protobuf__Timestamp *wire)
 {
-    int64_t us;
+    struct json_number us = {.kind = NUMBER_SIGNED};
     if (!wire)
         return STATUS_OK;
     if (wire->nanos < 0 || wire->nanos > NANOS_MAX ||
-        __builtin_mul_overflow(wire->seconds, INT64_C(1000000), &us) ||
-        __builtin_add_overflow(us, (int64_t)(wire->nanos / 1000), &us))
+        __builtin_mul_overflow(wire->seconds, INT64_C(1000000), &us.signed_value) ||
+        __builtin_add_overflow(us.signed_value, (int64_t)(wire->nanos / 1000), &us.signed_value))
         return compiler_refuse(compiler,
                                "a bound of the datetime range is not a valid time: "
                                "%lld seconds, %d nanoseconds",
                                (long long)wire->seconds, wire->nanos);
-    *bound = (struct bound){.present = true, .us = us};
+    number_range_narrow(&self->query.range, side, inclusive, us);
     return STATUS_OK;
 }
 
@@ -48,12 +43,14 @@ enum status part_datetime_range_compile(struct compiler *compiler, const struct 
     if (!self)
         return STATUS_TOO_LARGE;
     self->base.test = datetime_check;
-    enum status status = set_bound(compiler, &self->lt, range->lt);
+    self->query.kind = QUERY_DATETIMES;
+    enum status status = narrow(compiler, self, BOUND_HIGH, false, range->lt);
     if (status == STATUS_OK)
-        status = set_bound(compiler, &self->lte, range->lte);
+        status = narrow(compiler, self, BOUND_HIGH, true, range->lte);
     if (status == STATUS_OK)
-        status = set_bound(compiler, &self->gt, range->gt);
+        status = narrow(compiler, self, BOUND_LOW, false, range->gt);
     if (status == STATUS_OK)
-        status = set_bound(compiler, &self->gte, range->gte);
-    return status == STATUS_OK ? cond_values_create(compiler, path, &self->base, out) : status;
+        status = narrow(compiler, self, BOUND_LOW, true, range->gte);
+    return status == STATUS_OK ? cond_values_create(compiler, path, &self->base, &self->query, out)
+                               : status;
 }

@@ -5,49 +5,54 @@
  * path's last key names stands for its items; below `[]` or `[n]` it is one value, as the contract
  * has it. */
 #include "index/filter/filter_int.h"
+#include "index/payload/presence.h"
 
 struct cond_values {
     struct cond base;
-    const struct path *path;
     const struct value_test *test;
-    bool spread; /* arrays stand for their items */
 };
 
 static bool visit_value(void *ctx, struct json_view value)
 {
-    const struct cond_values *self = ctx;
-    if (!self->spread || json_view_kind(value) != JSON_ARRAY)
-        return self->test->test(self->test, value);
-    struct json_iter iter;
-    struct json_view item;
-    json_view_begin(value, &iter);
-    while (json_view_next_item(&iter, &item)) {
-        if (self->test->test(self->test, item))
-            return true;
-    }
-    return false;
+    const struct value_test *test = ctx;
+    return test->test(test, value);
 }
 
 static bool values_check(const struct cond *cond, struct checker *checker)
 {
-    struct cond_values self = *(const struct cond_values *)cond;
-    return path_each(self.path, checker_payload(checker), visit_value, &self);
+    const struct cond_values *self = (const struct cond_values *)cond;
+    return payload_each_value(cond->path, checker_payload(checker), visit_value,
+                              (void *)(uintptr_t)self->test);
 }
 
 static const struct cond_kind values_kind = {
     .name = "field", .needs_payload = true, .check = values_check};
 
 enum status cond_values_create(struct compiler *compiler, const struct path *path,
-                               const struct value_test *test, struct cond **out)
+                               const struct value_test *test, const struct field_query *query,
+                               struct cond **out)
 {
     struct cond_values *self = compiler_alloc(compiler, 1, sizeof(*self));
     if (!self)
         return STATUS_TOO_LARGE;
-    *self = (struct cond_values){.base = {.kind = &values_kind, .needs_payload = true},
-                                 .path = path,
-                                 .test = test,
-                                 .spread = path_ends_in_key(path)};
+    *self = (struct cond_values){
+        .base = {.kind = &values_kind, .needs_payload = true, .path = path, .query = query},
+        .test = test};
     *out = &self->base;
+    return STATUS_OK;
+}
+
+enum status cond_presence_create(struct compiler *compiler, const struct cond_kind *kind,
+                                 enum query_kind query_kind, const struct path *path, bool wanted,
+                                 struct cond **out)
+{
+    struct field_query *query = compiler_query(compiler, query_kind);
+    struct cond *self = compiler_alloc(compiler, 1, sizeof(*self));
+    if (!query || !self)
+        return STATUS_TOO_LARGE;
+    query->wanted = wanted;
+    *self = (struct cond){.kind = kind, .needs_payload = true, .path = path, .query = query};
+    *out = self;
     return STATUS_OK;
 }
 

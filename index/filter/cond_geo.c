@@ -57,7 +57,8 @@ enum status part_geo_bounding_box_compile(struct compiler *compiler, const struc
     enum status status = read_point(compiler, box->top_left, &self->top_left);
     if (status == STATUS_OK)
         status = read_point(compiler, box->bottom_right, &self->bottom_right);
-    return status == STATUS_OK ? cond_values_create(compiler, path, &self->base, out) : status;
+    return status == STATUS_OK ? cond_values_create(compiler, path, &self->base, NULL, out)
+                               : status;
 }
 
 static bool radius_check(const struct value_test *test, struct json_view value)
@@ -77,7 +78,8 @@ enum status part_geo_radius_compile(struct compiler *compiler, const struct path
     self->base.test = radius_check;
     self->radius_m = (double)circle->radius;
     enum status status = read_point(compiler, circle->center, &self->center);
-    return status == STATUS_OK ? cond_values_create(compiler, path, &self->base, out) : status;
+    return status == STATUS_OK ? cond_values_create(compiler, path, &self->base, NULL, out)
+                               : status;
 }
 
 static bool polygon_check(const struct value_test *test, struct json_view value)
@@ -133,5 +135,6 @@ enum status part_geo_polygon_compile(struct compiler *compiler, const struct pat
     enum status status = read_ring(compiler, polygon->exterior, &self->exterior);
     for (size_t i = 0; status == STATUS_OK && i < polygon->n_interiors; i++)
         status = read_ring(compiler, polygon->interiors[i], &self->interiors[i]);
-    return status == STATUS_OK ? cond_values_create(compiler, path, &self->base, out) : status;
+    return status == STATUS_OK ? cond_values_create(compiler, path, &self->base, NULL, out)
+                               : status;
 }

@@ -8,6 +8,11 @@
 
 #include <stdlib.h>
 
+/* What a match became: a test of values, and the same as a question to an index. */
+struct tested {
+    const struct value_test *test;
+    struct field_query *query; /* NULL: no index can tell */
+};
 struct keywords_test {
     struct value_test base;
     const struct slice *words; /* ascending */
@@ -94,7 +99,7 @@ static enum status copy_text(struct compiler *compiler, const char *text, struct
 }
 
 static enum status create_keywords(struct compiler *compiler, char *const *texts, size_t count,
-                                   bool except, const struct value_test **out)
+                                   bool except, struct tested *out)
 {
     struct keywords_test *self = compiler_alloc(compiler, 1, sizeof(*self));
     struct slice *words = compiler_alloc(compiler, count, sizeof(*words));
@@ -109,12 +114,18 @@ static enum status create_keywords(struct compiler *compiler, char *const *texts
         qsort(words, count, sizeof(*words), compare_words);
     *self = (struct keywords_test){
         .base = {keywords_check}, .words = words, .count = count, .except = except};
-    *out = &self->base;
+    struct field_query *query = compiler_query(compiler, QUERY_WORDS);
+    if (!query)
+        return STATUS_TOO_LARGE;
+    query->words = words;
+    query->words_count = count;
+    query->except = except;
+    *out = (struct tested){.test = &self->base, .query = query};
     return STATUS_OK;
 }
 
 static enum status create_integers(struct compiler *compiler, const int64_t *numbers, size_t count,
-                                   bool except, const struct value_test **out)
+                                   bool except, struct tested *out)
 {
     struct integers_test *self = compiler_alloc(compiler, 1, sizeof(*self));
     int64_t *copy = compiler_alloc(compiler, count, sizeof(*copy));
@@ -126,34 +137,47 @@ static enum status create_integers(struct compiler *compiler, const int64_t *num
         qsort(copy, count, sizeof(*copy), compare_numbers);
     *self = (struct integers_test){
         .base = {integers_check}, .numbers = copy, .count = count, .except = except};
-    *out = &self->base;
+    struct field_query *query = compiler_query(compiler, QUERY_INTEGERS);
+    if (!query)
+        return STATUS_TOO_LARGE;
+    query->integers = copy;
+    query->integers_count = count;
+    query->except = except;
+    *out = (struct tested){.test = &self->base, .query = query};
     return STATUS_OK;
 }
 
-static enum status create_boolean(struct compiler *compiler, bool wanted,
-                                  const struct value_test **out)
+static enum status create_boolean(struct compiler *compiler, bool wanted, struct tested *out)
 {
     struct boolean_test *self = compiler_alloc(compiler, 1, sizeof(*self));
     if (!self)
         return STATUS_TOO_LARGE;
     *self = (struct boolean_test){.base = {boolean_check}, .wanted = wanted};
-    *out = &self->base;
+    struct field_query *query = compiler_query(compiler, QUERY_BOOL);
+    if (!query)
+        return STATUS_TOO_LARGE;
+    query->boolean = wanted;
+    *out = (struct tested){.test = &self->base, .query = query};
     return STATUS_OK;
 }
 
-static enum status create_prefix(struct compiler *compiler, const char *prefix,
-                                 const struct value_test **out)
+static enum status create_prefix(struct compiler *compiler, const char *prefix, struct tested *out)
 {
     struct prefix_test *self = compiler_alloc(compiler, 1, sizeof(*self));
     if (!self)
         return STATUS_TOO_LARGE;
     self->base.test = prefix_check;
-    *out = &self->base;
-    return copy_text(compiler, prefix, &self->prefix);
+    struct field_query *query = compiler_query(compiler, QUERY_PREFIX);
+    if (!query)
+        return STATUS_TOO_LARGE;
+    enum status status = copy_text(compiler, prefix, &self->prefix);
+    query->prefix = self->prefix;
+    *out = (struct tested){.test = &self->base, .query = query};
+    return status;
 }
 
 static enum status create_word_list(struct compiler *compiler, const Qdrant__RepeatedStrings *wire,
-                                    bool except, const struct value_test **out)
+                                    bool except, struct tested *out)
 {
     if (!wire)
         return compiler_refuse(compiler, "the match has no list");
@@ -162,15 +186,21 @@ static enum status create_word_list(struct compiler *compiler, const Qdrant__Rep
 
 static enum status create_number_list(struct compiler *compiler,
                                       const Qdrant__RepeatedIntegers *wire, bool except,
-                                      const struct value_test **out)
+                                      struct tested *out)
 {
     if (!wire)
         return compiler_refuse(compiler, "the match has no list");
     return create_integers(compiler, wire->integers, wire->n_integers, except, out);
 }
 
-static enum status create_test(struct compiler *compiler, const Qdrant__Match *match,
-                               const struct value_test **out)
+static enum status create_text(struct compiler *compiler, const struct path *path, const char *text,
+                               enum text_mode mode, struct tested *out)
+{
+    return text_test_create(compiler, path, text, mode, &out->test, &out->query);
+}
+
+static enum status create_test(struct compiler *compiler, const struct path *path,
+                               const Qdrant__Match *match, struct tested *out)
 {
     switch (match->match_value_case) {
     case QDRANT__MATCH__MATCH_VALUE_KEYWORD:
@@ -190,11 +220,11 @@ static enum status create_test(struct compiler *compiler, const Qdrant__Match *m
     case QDRANT__MATCH__MATCH_VALUE_PREFIX:
         return create_prefix(compiler, match->prefix, out);
     case QDRANT__MATCH__MATCH_VALUE_TEXT:
-        return text_test_create(compiler, match->text, TEXT_ALL, out);
+        return create_text(compiler, path, match->text, TEXT_ALL, out);
     case QDRANT__MATCH__MATCH_VALUE_TEXT_ANY:
-        return text_test_create(compiler, match->text_any, TEXT_ANY, out);
+        return create_text(compiler, path, match->text_any, TEXT_ANY, out);
     case QDRANT__MATCH__MATCH_VALUE_PHRASE:
-        return text_test_create(compiler, match->phrase, TEXT_PHRASE, out);
+        return create_text(compiler, path, match->phrase, TEXT_PHRASE, out);
     default:
         return compiler_refuse(compiler, "the match has no value");
     }
@@ -203,7 +233,8 @@ static enum status create_test(struct compiler *compiler, const Qdrant__Match *m
 enum status part_match_compile(struct compiler *compiler, const struct path *path,
                                const Qdrant__FieldCondition *wire, struct cond **out)
 {
-    const struct value_test *test = NULL;
-    enum status status = create_test(compiler, wire->match, &test);
-    return status == STATUS_OK ? cond_values_create(compiler, path, test, out) : status;
+    struct tested tested = {0};
+    enum status status = create_test(compiler, path, wire->match, &tested);
+    return status == STATUS_OK ? cond_values_create(compiler, path, tested.test, tested.query, out)
+                               : status;
 }

@@ -200,9 +200,11 @@ static enum status read_words(struct compiler *compiler, struct slice text, stru
     return STATUS_OK;
 }
 
-enum status text_test_create(struct compiler *compiler, const char *text, enum text_mode mode,
-                             const struct value_test **out)
+enum status text_test_create(struct compiler *compiler, const struct path *path, const char *text,
+                             enum text_mode mode, const struct value_test **out,
+                             struct field_query **query)
 {
+    (void)path;
     struct word words[WORDS_MAX];
     size_t count = 0, size = text ? strlen(text) : 0;
     enum status status = unicode_init(compiler->err);
@@ -227,5 +229,6 @@ enum status text_test_create(struct compiler *compiler, const char *text, enum t
     *self = (struct text_test){
         .base = {text_check}, .mode = mode, .words = kept, .fail = fail, .count = count};
     *out = &self->base;
+    *query = NULL;
     return STATUS_OK;
 }

@@ -45,6 +45,14 @@ enum status compiler_path(struct compiler *compiler, const char *key, struct pat
     return path_parse(slice_text(key ? key : ""), compiler->arena, out, compiler->err);
 }
 
+struct field_query *compiler_query(struct compiler *compiler, enum query_kind kind)
+{
+    struct field_query *query = compiler_alloc(compiler, 1, sizeof(*query));
+    if (query)
+        query->kind = kind;
+    return query;
+}
+
 struct condition_kind {
     Qdrant__Condition__ConditionOneOfCase arm;
     const char *name;
@@ -151,7 +159,7 @@ enum status compile_filter(struct compiler *compiler, const Qdrant__Filter *wire
     return STATUS_OK;
 }
 
-enum status filter_compile(const Qdrant__Filter *wire, const struct filter_limits *limits,
+enum status filter_compile(const Qdrant__Filter *wire, const struct filter_options *options,
                            struct arena *arena, struct filter **out, struct error *err)
 {
     struct error local; /* so that messages can be wrapped without asking */
@@ -159,10 +167,14 @@ enum status filter_compile(const Qdrant__Filter *wire, const struct filter_limit
                                 .err = err ? err : &local,
                                 .depth_max = DEPTH_MAX_DEFAULT,
                                 .conditions_max = CONDITIONS_MAX_DEFAULT};
-    if (limits && limits->depth_max > 0)
-        compiler.depth_max = limits->depth_max;
-    if (limits && limits->conditions_max > 0)
-        compiler.conditions_max = limits->conditions_max;
+    if (options && options->depth_max > 0)
+        compiler.depth_max = options->depth_max;
+    if (options && options->conditions_max > 0)
+        compiler.conditions_max = options->conditions_max;
+    if (options) {
+        compiler.text_fields = options->text_fields;
+        compiler.text_fields_count = options->text_fields_count;
+    }
     if (!wire) {
         *out = NULL;
         return STATUS_OK;

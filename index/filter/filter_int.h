@@ -1,6 +1,7 @@
 /* What the kinds of conditions share. Compiling puts everything into the arena; a compiled
  * condition is never written again, so checks need no locks. */
 #pragma once
+#include "index/field/query.h"
 #include "index/filter/filter.h"
 #include "index/payload/path.h"
 
@@ -9,6 +10,8 @@ struct compiler {
     struct error *err;
     uint32_t depth, depth_max;
     uint32_t conditions_count, conditions_max;
+    const struct text_field *text_fields;
+    size_t text_fields_count;
 };
 /* The state of one check of one point. */
 struct checker {
@@ -27,6 +30,9 @@ struct cond_kind {
 struct cond {
     const struct cond_kind *kind;
     bool needs_payload; /* the kind's, or what the conditions inside need */
+    /* What an index of the path is asked; NULL: no index can tell. */
+    const struct path *path;
+    const struct field_query *query;
 };
 /* A test of one value; first member of each test's struct. Arrays are taken apart by the field
  * condition. */
@@ -63,13 +69,26 @@ struct json_view checker_payload(struct checker *checker);
 #undef CONDITION
 #undef FIELD_PART
 
-/* A condition that holds when any value at the path passes the test. */
+/* A condition that holds when any value at the path passes the test. `query` asks an index the
+ * same; NULL: no index can tell. */
 enum status cond_values_create(struct compiler *compiler, const struct path *path,
-                               const struct value_test *test, struct cond **out);
+                               const struct value_test *test, const struct field_query *query,
+                               struct cond **out);
+/* A condition on what is at a path, whatever its values: EMPTY or NULL. */
+enum status cond_presence_create(struct compiler *compiler, const struct cond_kind *kind,
+                                 enum query_kind query, const struct path *path, bool wanted,
+                                 struct cond **out);
+/* A condition's query, empty; NULL with the error set. */
+struct field_query *compiler_query(struct compiler *compiler, enum query_kind kind);
+enum bound_side { BOUND_LOW, BOUND_HIGH };
+bool number_in_range(struct json_number number, const struct number_range *range);
+/* Keeps the narrower of the range's bound and this one. */
+void number_range_narrow(struct number_range *range, enum bound_side side, bool inclusive,
+                         struct json_number number);
 /* The parts of `match` that read text as words. */
-enum text_mode { TEXT_ALL, TEXT_ANY, TEXT_PHRASE };
-enum status text_test_create(struct compiler *compiler, const char *text, enum text_mode mode,
-                             const struct value_test **out);
+enum status text_test_create(struct compiler *compiler, const struct path *path, const char *text,
+                             enum text_mode mode, const struct value_test **out,
+                             struct field_query **query);
 
 enum status compiler_path(struct compiler *compiler, const char *key, struct path **out);
 /* BAD_INPUT; `what` is a sentence. */

@@ -588,7 +588,7 @@ static void test_limits(void **state)
     refused(filter_of('m', sub_filter(wire), NULL), "deeper than 64");
     struct filter *filter;
     struct error err;
-    struct filter_limits limits = {.depth_max = 2, .conditions_max = 3};
+    struct filter_options limits = {.depth_max = 2, .conditions_max = 3};
     wire = filter_of('m', sub_filter(filter_of('m', is_null("k"), is_null("k"))), NULL);
     assert_int_equal(filter_compile(wire, &limits, arena, &filter, &err), STATUS_OK);
     limits.conditions_max = 2;

@@ -1,0 +1,24 @@
+/* For the kinds' files. */
+#pragma once
+#include "index/field/field.h"
+
+struct count_set { /* points that have a value of so many items */
+    uint64_t count;
+    roaring_bitmap_t *points;
+};
+struct field {
+    const struct field_kind *kind;
+    struct field_spec spec; /* a copy of its own */
+    struct arena *arena;    /* of spec and path */
+    struct path *path;
+    roaring_bitmap_t *present, *many, *foreign, *empty, *null;
+    struct count_set *counts; /* ascending */
+    size_t counts_count;
+};
+/* What a kind's create calls first and its destroy last. */
+enum status field_init(struct field *field, const struct field_kind *kind,
+                       const struct field_spec *spec, struct error *err);
+void field_deinit(struct field *field);
+#define X(type, kind) extern const struct field_kind field_##kind;
+#include "index/field/kinds.def"
+#undef X

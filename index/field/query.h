@@ -1,0 +1,67 @@
+/* What conditions ask of the index of a payload key. A query is part of a compiled filter: the
+ * filter's arena owns all of it. */
+#pragma once
+#include "index/payload/geo.h"
+#include "index/payload/json_view.h"
+
+enum text_mode { TEXT_ALL, TEXT_ANY, TEXT_PHRASE };
+
+struct number_bound {
+    bool present, inclusive;
+    struct json_number number; /* no NaN */
+};
+struct number_range {
+    struct number_bound low, high;
+};
+struct geo_box { /* degrees; west <= east: shapes across the antimeridian are two */
+    double west, south, east, north;
+};
+struct pattern; /* index/text/pattern.h */
+
+enum query_kind {
+    QUERY_WORDS,    /* a string equal to one of some */
+    QUERY_INTEGERS, /* an integer equal to one of some */
+    QUERY_BOOL,
+    QUERY_PREFIX,    /* a string that begins so */
+    QUERY_PATTERN,   /* substring, wildcard, regular expression */
+    QUERY_RANGE,     /* a number within bounds */
+    QUERY_DATETIMES, /* a point in time within bounds, microseconds */
+    QUERY_GEO,       /* a place within a shape */
+    QUERY_TEXT,      /* words of a text */
+    QUERY_EMPTY,
+    QUERY_NULL,
+    QUERY_COUNT, /* answered for every kind of index */
+};
+struct field_query {
+    enum query_kind kind;
+    bool except; /* WORDS, INTEGERS: a value that is there, not null, and not one of these */
+    union {
+        struct {
+            const struct slice *words; /* unescaped, ascending */
+            size_t words_count;
+        };
+        struct {
+            const int64_t *integers; /* ascending */
+            size_t integers_count;
+        };
+        bool boolean;
+        bool wanted; /* EMPTY, NULL: is it, or is it not? */
+        struct slice prefix;
+        const struct pattern *pattern;
+        struct number_range range; /* RANGE; DATETIMES: signed microseconds */
+        struct {
+            const struct geo_box *boxes; /* together they cover the shape */
+            size_t boxes_count;
+            /* Is it in the shape? For values that lie in a box. */
+            bool (*contains)(const void *shape, struct geo_point point);
+            const void *shape;
+        };
+        struct {
+            const char *text; /* as the client wrote it */
+            enum text_mode mode;
+        };
+        struct {
+            uint64_t count_min, count_max; /* inclusive; min > max: nothing */
+        };
+    };
+};
