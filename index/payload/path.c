@@ -149,6 +149,29 @@ bool path_ends_in_key(const struct path *path)
     return path->parts[path->count - 1].kind == PART_KEY;
 }
 
+static bool same_parts(const struct path *a, const struct path *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct path_part *left = &a->parts[i], *right = &b->parts[i];
+        if (left->kind != right->kind ||
+            (left->kind == PART_KEY && !slice_equal(left->key, right->key)) ||
+            (left->kind == PART_INDEX && left->index_value != right->index_value))
+            return false;
+    }
+    return true;
+}
+
+bool path_equal(const struct path *a, const struct path *b)
+{
+    return a->count == b->count && same_parts(a, b, a->count);
+}
+
+bool path_is_items(const struct path *items, const struct path *whole)
+{
+    return items->count == whole->count + 1 && items->parts[whole->count].kind == PART_WILDCARD &&
+           same_parts(items, whole, whole->count);
+}
+
 static bool walk(const struct path_part *parts, size_t count, struct json_view value,
                  bool (*each)(void *ctx, struct json_view value), void *ctx)
 {

@@ -17,3 +17,6 @@ bool path_each(const struct path *path, struct json_view payload,
 /* True when the last part is a key: only then does an array stand for its items in match, range and
  * geo conditions. */
 bool path_ends_in_key(const struct path *path);
+bool path_equal(const struct path *a, const struct path *b); /* however each was written */
+/* Does `items` reach the items of what `whole` reaches (`k[]` and `k`)? */
+bool path_is_items(const struct path *items, const struct path *whole);
