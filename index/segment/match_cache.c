@@ -91,6 +91,7 @@ void match_cache_put(struct match_cache *cache, struct slice key, uint64_t epoch
     entry->epoch = epoch;
     entry->upto = upto;
     entry->bits = *bits;
+    entry->count = bitmap_count(bits);
     bitmap_init(bits);
     pthread_mutex_lock(&cache->lock);
     size_t place = place_for(cache, key);

@@ -23,6 +23,7 @@ struct match_entry {
     uint64_t epoch;
     point_offset upto; /* 0: the filter was seen, its matches were not collected */
     struct bitmap bits;
+    size_t count; /* of the bits set */
     uint64_t used;
 };
 struct match_cache {
