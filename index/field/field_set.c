@@ -138,6 +138,17 @@ const struct field *field_set_find_whole(const struct field_set *set, const stru
     return NULL;
 }
 
+bool field_set_covers(const struct field_set *set, const struct path *path)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const struct path *own = field_path(set->entries[i].field);
+        if (path_equal(path, own) || path_is_items(path, own)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const roaring_bitmap_t *field_set_points(const struct field_set *set)
 {
     return set->points;

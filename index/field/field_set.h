@@ -44,6 +44,8 @@ bool field_set_is_ready(const struct field_set *set, size_t i);
 const struct field *field_set_find(const struct field_set *set, const struct path *path);
 /* The ready index of the array whose items the path reaches, or NULL. */
 const struct field *field_set_find_whole(const struct field_set *set, const struct path *items);
+/* Is there one that serves the path, be it still filled? */
+bool field_set_covers(const struct field_set *set, const struct path *path);
 /* Every point that was put and not removed. */
 const roaring_bitmap_t *field_set_points(const struct field_set *set);
 enum { POINT_NONE = UINT32_MAX };

@@ -96,5 +96,5 @@ enum status cond_field_compile(struct compiler *compiler, const void *wire, stru
     status = compile_part(compiler, path, message, out);
     if (status != STATUS_OK)
         return error_wrap(compiler->err, "condition on key '%.128s'", message->key);
-    return STATUS_OK;
+    return cond_locate(compiler, *out, message->key);
 }

@@ -11,7 +11,21 @@ static bool sub_filter_check(const struct cond *cond, struct checker *checker)
     return check_filter(((const struct cond_filter *)cond)->filter, checker);
 }
 
-static const struct cond_kind filter_kind = {.name = "filter", .check = sub_filter_check};
+static void sub_filter_candidates(const struct cond *cond, const struct lookup *lookup,
+                                  struct pair *out)
+{
+    lookup_filter(((const struct cond_filter *)cond)->filter, lookup, out);
+}
+
+static const struct filter *sub_filter_inside(const struct cond *cond)
+{
+    return ((const struct cond_filter *)cond)->filter;
+}
+
+static const struct cond_kind filter_kind = {.name = "filter",
+                                             .check = sub_filter_check,
+                                             .candidates = sub_filter_candidates,
+                                             .inside = sub_filter_inside};
 
 enum status cond_filter_compile(struct compiler *compiler, const void *wire, struct cond **out)
 {

@@ -24,7 +24,15 @@ static bool has_id_check(const struct cond *cond, struct checker *checker)
                    compare_ids) != NULL;
 }
 
-const struct cond_kind cond_has_id_kind = {.name = "has_id", .check = has_id_check};
+static void has_id_candidates(const struct cond *cond, const struct lookup *lookup,
+                              struct pair *out)
+{
+    const struct cond_has_id *self = (const struct cond_has_id *)cond;
+    lookup_ids(lookup, self->ids, self->count, out);
+}
+
+const struct cond_kind cond_has_id_kind = {
+    .name = "has_id", .check = has_id_check, .candidates = has_id_candidates};
 
 static enum status read_id(struct compiler *compiler, const Qdrant__PointId *wire,
                            struct point_id *out)

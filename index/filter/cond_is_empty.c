@@ -16,9 +16,9 @@ enum status cond_is_empty_compile(struct compiler *compiler, const void *wire, s
     const Qdrant__IsEmptyCondition *message = wire;
     struct path *path;
     enum status status = compiler_path(compiler, message->key, &path);
-    return status == STATUS_OK
-               ? cond_presence_create(compiler, &is_empty_kind, QUERY_EMPTY, path, true, out)
-               : status;
+    if (status == STATUS_OK)
+        status = cond_presence_create(compiler, &is_empty_kind, QUERY_EMPTY, path, true, out);
+    return status == STATUS_OK ? cond_locate(compiler, *out, message->key) : status;
 }
 
 enum status part_is_empty_compile(struct compiler *compiler, const struct path *path,

@@ -17,9 +17,9 @@ enum status cond_is_null_compile(struct compiler *compiler, const void *wire, st
     const Qdrant__IsNullCondition *message = wire;
     struct path *path;
     enum status status = compiler_path(compiler, message->key, &path);
-    return status == STATUS_OK
-               ? cond_presence_create(compiler, &is_null_kind, QUERY_NULL, path, true, out)
-               : status;
+    if (status == STATUS_OK)
+        status = cond_presence_create(compiler, &is_null_kind, QUERY_NULL, path, true, out);
+    return status == STATUS_OK ? cond_locate(compiler, *out, message->key) : status;
 }
 
 enum status part_is_null_compile(struct compiler *compiler, const struct path *path,

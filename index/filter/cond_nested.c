@@ -39,8 +39,36 @@ static bool nested_check(const struct cond *cond, struct checker *checker)
     return path_each(self->path, checker_payload(checker), check_elements, &visit);
 }
 
-static const struct cond_kind nested_kind = {
-    .name = "nested", .needs_payload = true, .check = nested_check};
+static void nested_candidates(const struct cond *cond, const struct lookup *lookup,
+                              struct pair *out)
+{
+    lookup_nested(((const struct cond_nested *)cond)->filter, lookup, out);
+}
+
+static const struct filter *nested_inside(const struct cond *cond)
+{
+    return ((const struct cond_nested *)cond)->filter;
+}
+
+static const struct cond_kind nested_kind = {.name = "nested",
+                                             .needs_payload = true,
+                                             .check = nested_check,
+                                             .candidates = nested_candidates,
+                                             .inside = nested_inside};
+
+/* The filter inside, its keys seen from the root as below the array's elements. */
+static enum status compile_inside(struct compiler *compiler, struct slice key,
+                                  const Qdrant__Filter *wire, struct filter **out)
+{
+    const char *prefix = compiler->prefix;
+    compiler->prefix =
+        arena_printf(compiler->arena, "%s%.*s[].", prefix, (int)key.size, (const char *)key.data);
+    if (!compiler->prefix)
+        return compiler_no_memory(compiler);
+    enum status status = compile_filter(compiler, wire, out);
+    compiler->prefix = prefix;
+    return status;
+}
 
 enum status cond_nested_compile(struct compiler *compiler, const void *wire, struct cond **out)
 {
@@ -56,7 +84,7 @@ enum status cond_nested_compile(struct compiler *compiler, const void *wire, str
         return STATUS_TOO_LARGE;
     enum status status = path_parse(key, compiler->arena, &self->path, compiler->err);
     if (status == STATUS_OK)
-        status = compile_filter(compiler, message->filter, &self->filter);
+        status = compile_inside(compiler, key, message->filter, &self->filter);
     if (status != STATUS_OK)
         return status;
     self->base = (struct cond){.kind = &nested_kind, .needs_payload = true};

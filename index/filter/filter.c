@@ -45,6 +45,21 @@ enum status compiler_path(struct compiler *compiler, const char *key, struct pat
     return path_parse(slice_text(key ? key : ""), compiler->arena, out, compiler->err);
 }
 
+enum status cond_locate(struct compiler *compiler, struct cond *cond, const char *key)
+{
+    cond->key = arena_printf(compiler->arena, "%s%s", compiler->prefix, key ? key : "");
+    if (!cond->key)
+        return compiler_no_memory(compiler);
+    if (!compiler->prefix[0]) {
+        cond->index_path = cond->path;
+        return STATUS_OK;
+    }
+    struct path *path = NULL;
+    enum status status = compiler_path(compiler, cond->key, &path);
+    cond->index_path = path;
+    return status;
+}
+
 struct field_query *compiler_query(struct compiler *compiler, enum query_kind kind)
 {
     struct field_query *query = compiler_alloc(compiler, 1, sizeof(*query));
@@ -164,6 +179,7 @@ enum status filter_compile(const Qdrant__Filter *wire, const struct filter_optio
 {
     struct error local; /* so that messages can be wrapped without asking */
     struct compiler compiler = {.arena = arena,
+                                .prefix = "",
                                 .err = err ? err : &local,
                                 .depth_max = DEPTH_MAX_DEFAULT,
                                 .conditions_max = CONDITIONS_MAX_DEFAULT};

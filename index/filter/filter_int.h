@@ -1,7 +1,7 @@
 /* What the kinds of conditions share. Compiling puts everything into the arena; a compiled
  * condition is never written again, so checks need no locks. */
 #pragma once
-#include "index/field/query.h"
+#include "index/field/field_set.h"
 #include "index/filter/filter.h"
 #include "index/payload/path.h"
 
@@ -10,6 +10,7 @@ struct compiler {
     struct error *err;
     uint32_t depth, depth_max;
     uint32_t conditions_count, conditions_max;
+    const char *prefix; /* path of the array whose elements are looked at, with `[].`; "": none */
     const struct text_field *text_fields;
     size_t text_fields_count;
 };
@@ -21,18 +22,30 @@ struct checker {
     bool inside_nested; /* an element has no id and no vectors */
 };
 struct cond;
+struct lookup; /* candidates.c */
+/* Matching points: sure <= matches <= possible; NULL: every point. */
+struct pair {
+    roaring_bitmap_t *sure, *possible;
+};
 struct cond_kind {
     const char *name;
     bool needs_payload;
     bool (*check)(const struct cond *cond, struct checker *checker);
+    /* What indexes tell; NULL: whatever the condition's query says. *out is {none, every} when they
+     * tell nothing. */
+    void (*candidates)(const struct cond *cond, const struct lookup *lookup, struct pair *out);
+    /* The filter inside the condition, or NULL. */
+    const struct filter *(*inside)(const struct cond *cond);
 };
 /* First member of each kind's struct. */
 struct cond {
     const struct cond_kind *kind;
-    bool needs_payload; /* the kind's, or what the conditions inside need */
-    /* What an index of the path is asked; NULL: no index can tell. */
-    const struct path *path;
+    bool needs_payload;      /* the kind's, or what the conditions inside need */
+    const struct path *path; /* of the values; inside a nested condition, from the element */
+    /* What an index of `index_path` (named by `key`) is asked; NULL: no index can tell. */
     const struct field_query *query;
+    const struct path *index_path; /* from the root */
+    const char *key;
 };
 /* A test of one value; first member of each test's struct. Arrays are taken apart by the field
  * condition. */
@@ -53,6 +66,14 @@ struct filter {
 
 extern const struct cond_kind cond_has_id_kind;
 
+/* Tells the condition by which key, seen from the root, an index knows its values. */
+enum status cond_locate(struct compiler *compiler, struct cond *cond, const char *key);
+/* For kinds with a filter inside. In a nested condition one element meets all of it: what indexes
+ * say of whole points only bounds it from above, and never through a negation. */
+void lookup_filter(const struct filter *filter, const struct lookup *lookup, struct pair *out);
+void lookup_nested(const struct filter *filter, const struct lookup *lookup, struct pair *out);
+void lookup_ids(const struct lookup *lookup, const struct point_id *ids, size_t count,
+                struct pair *out);
 enum status compile_filter(struct compiler *compiler, const Qdrant__Filter *wire,
                            struct filter **out);
 bool check_filter(const struct filter *filter, struct checker *checker);
