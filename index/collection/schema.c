@@ -81,11 +81,11 @@ static enum status read_warnings(struct schema *schema, struct arena *arena, str
     if (!warnings) {
         return error_set(err, STATUS_TOO_LARGE, "configuration is too large");
     }
-    const Qdrant__CreateCollection *config = schema->config;
-    if (config->strict_mode_config && config->strict_mode_config->_enabled_case &&
-        config->strict_mode_config->enabled) {
+    const Qdrant__StrictModeConfig *strict = schema->config->strict_mode_config;
+    if (strict && strict->_max_resident_memory_percent_case) {
         warnings[schema->warnings_count++] =
-            (char *)"strict_mode_config is stored but its limits are not enforced by this version";
+            (char *)"strict_mode_config.max_resident_memory_percent is deprecated: the quotas of "
+                    "the node (PUT /quotas) limit the same for all collections";
     }
     schema->warnings = warnings;
     return STATUS_OK;
@@ -281,6 +281,42 @@ static void update_params(Qdrant__CreateCollection *config,
     }
 }
 
+static const char *entry_key(const ProtobufCMessage *entry)
+{
+    return *(char *const *)((const char *)entry + entry->descriptor->fields[0].offset);
+}
+
+/* A merged map is the old one and then the new: of entries with one name the last stays. */
+static void drop_replaced(ProtobufCMessage **entries, size_t *count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < *count; i++) {
+        bool replaced = false;
+        for (size_t j = i + 1; j < *count && !replaced; j++) {
+            replaced = strcmp(entry_key(entries[i]), entry_key(entries[j])) == 0;
+        }
+        if (!replaced) {
+            entries[kept++] = entries[i];
+        }
+    }
+    *count = kept;
+}
+
+static void update_strict(Qdrant__CreateCollection *config, const Qdrant__StrictModeConfig *diff,
+                          struct arena *arena)
+{
+    MERGE(config->strict_mode_config, diff);
+    Qdrant__StrictModeConfig *strict = config->strict_mode_config;
+    if (strict && strict->multivector_config) {
+        drop_replaced((ProtobufCMessage **)strict->multivector_config->multivector_config,
+                      &strict->multivector_config->n_multivector_config);
+    }
+    if (strict && strict->sparse_config) {
+        drop_replaced((ProtobufCMessage **)strict->sparse_config->sparse_config,
+                      &strict->sparse_config->n_sparse_config);
+    }
+}
+
 enum status schema_update(const struct schema *schema, const Qdrant__UpdateCollection *diff,
                           struct schema **out, struct error *err)
 {
@@ -289,7 +325,7 @@ enum status schema_update(const struct schema *schema, const Qdrant__UpdateColle
     ASSERT(config);
     MERGE(config->hnsw_config, diff->hnsw_config);
     MERGE(config->optimizers_config, diff->optimizers_config);
-    MERGE(config->strict_mode_config, diff->strict_mode_config);
+    update_strict(config, diff->strict_mode_config, arena);
     config->quantization_config =
         updated_quantization(config->quantization_config, diff->quantization_config, arena);
     if (diff->params) {

@@ -31,7 +31,7 @@ struct schema {
     bool optimizing;                /* false: no background work is begun */
     const Qdrant__CreateCollection
         *config;           /* complete: every default is filled in; collection_name is not used */
-    char *const *warnings; /* what is stored but has no effect, for people */
+    char *const *warnings; /* what is deprecated or has no effect, for people */
     uint32_t warnings_count;
 };
 
