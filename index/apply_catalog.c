@@ -93,6 +93,17 @@ enum status apply_delete_collection(struct apply *apply, const Sagitta__DeleteCo
     return status;
 }
 
+enum status apply_set_quotas(struct apply *apply, const Sagitta__Quotas *command)
+{
+    struct quota_limits limits;
+    quotas_read(command, &limits);
+    pthread_rwlock_wrlock(&apply->engine->catalog_lock);
+    apply->engine->quotas = limits;
+    pthread_rwlock_unlock(&apply->engine->catalog_lock);
+    apply->out->changed = 1;
+    return commit(apply, STATUS_OK);
+}
+
 /* ---- aliases ---- */
 
 static struct hashmap *copy_aliases(const struct hashmap *aliases)

@@ -2,7 +2,7 @@
  * alone; read by all.
  *
  * In storage: a record for each collection under its number, and the catalog's state (applied
- * index, next number, aliases) under one key. Both are written in the batch of the command that
+ * index, next number, aliases, quotas) under one key. Both are written in the batch of the command that
  * changes them. */
 #include "index/collection/engine_int.h"
 #include "index/collection/message.h"
@@ -36,6 +36,7 @@ static enum status load_state(struct engine *engine, struct arena *arena, struct
     }
     engine->catalog_applied = state->applied;
     engine->next_collection = state->next_collection;
+    quotas_read(state->quotas, &engine->quotas);
     for (size_t i = 0; i < state->n_aliases; i++) {
         mem_free(hashmap_put(engine->aliases, slice_text(state->aliases[i]->alias_name),
                              mem_strdup(state->aliases[i]->collection_name)));
@@ -231,6 +232,9 @@ void catalog_put_state(struct engine *engine, struct kv_batch *batch, struct are
     }
     state.applied = engine->catalog_applied;
     state.next_collection = engine->next_collection;
+    Sagitta__Quotas quotas;
+    quotas_write(&engine->quotas, &quotas);
+    state.quotas = &quotas;
     struct key key = key_catalog();
     kv_put(batch, KV_META, key_slice(&key), message_pack(&state.base, arena));
 }

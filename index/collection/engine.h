@@ -63,6 +63,15 @@ enum status engine_collections(struct engine *engine, struct arena *arena,
 /* Of one collection, or all (NULL). */
 enum status engine_aliases(struct engine *engine, const char *collection, struct arena *arena,
                            struct alias_name **out, size_t *count);
+/* How much of the node may be in use before writes are refused, in percent; a limit of 0 is none.
+ */
+struct quota_limits {
+    bool enabled;
+    uint32_t memory_percent_max, disk_percent_max;
+    bool has_margin; /* false: the server's default */
+    uint32_t margin_percent;
+};
+void engine_quotas(struct engine *engine, struct quota_limits *out);
 struct engine_stats {
     uint64_t collections, points, vectors, indexed_vectors;
     uint64_t vector_bytes, index_bytes; /* in memory */

@@ -27,10 +27,11 @@ struct engine {
     char *path;
     struct kv *kv;
     pthread_rwlock_t
-        catalog_lock; /* guards by_name, by_number, aliases; written by catalog commands only */
+        catalog_lock; /* guards by_name, by_number, aliases, quotas; written by catalog commands */
     struct hashmap *by_name;   /* name -> collection */
     struct hashmap *by_number; /* number:4 -> collection */
     struct hashmap *aliases;   /* alias -> char *, a collection's name */
+    struct quota_limits quotas;
     uint64_t catalog_applied;
     uint32_t next_collection;
     uint64_t replay_from;
@@ -72,6 +73,10 @@ void catalog_remove(struct engine *engine,
 void catalog_put_record(struct kv_batch *batch, const struct collection *collection,
                         struct arena *arena);
 void catalog_put_state(struct engine *engine, struct kv_batch *batch, struct arena *arena);
+
+/* quotas.c */
+void quotas_read(const Sagitta__Quotas *message, struct quota_limits *out); /* NULL: none */
+void quotas_write(const struct quota_limits *limits, Sagitta__Quotas *out);
 
 /* builder.c */
 struct builder *builder_start(struct engine *engine);
