@@ -41,6 +41,10 @@ static enum status apply_catalog(struct apply *apply, const Sagitta__Command *co
         return apply_delete_collection(apply, command->delete_collection);
     case SAGITTA__COMMAND__KIND_CHANGE_ALIASES:
         return apply_change_aliases(apply, command->change_aliases);
+    case SAGITTA__COMMAND__KIND_CREATE_FIELD_INDEX:
+        return apply_create_field_index(apply, command->create_field_index);
+    case SAGITTA__COMMAND__KIND_DELETE_FIELD_INDEX:
+        return apply_delete_field_index(apply, command->delete_field_index);
     case SAGITTA__COMMAND__KIND_SET_QUOTAS:
         return apply_set_quotas(apply, command->set_quotas);
     default:

@@ -45,17 +45,19 @@ enum status apply_create_collection(struct apply *apply, const Sagitta__CreateCo
     return status;
 }
 
-enum status apply_update_collection(struct apply *apply, const Sagitta__UpdateCollection *command)
+/* Finds the collection by name or alias; + reference. */
+static enum status find(struct apply *apply, const char *name, struct collection **out)
 {
-    struct collection *collection = catalog_find(apply->engine, command->name, true);
-    if (!collection) {
-        return commit(apply, error_set(&apply->out->error, STATUS_NOT_FOUND,
-                                       "Collection %s not found", command->name));
-    }
-    struct schema *schema = NULL;
-    enum status status =
-        schema_update(collection->schema, command->diff, &schema, &apply->out->error);
-    if (status == STATUS_OK) {
+    *out = catalog_find(apply->engine, name, true);
+    return *out ? STATUS_OK
+                : error_set(&apply->out->error, STATUS_NOT_FOUND, "Collection %s not found", name);
+}
+
+/* Ends a command that made a new schema (NULL: it did not); drops the collection's reference. */
+static enum status change_schema(struct apply *apply, struct collection *collection,
+                                 struct schema *schema, enum status status)
+{
+    if (status == STATUS_OK && schema) {
         collection_set_schema(collection, schema);
         catalog_put_record(apply->batch, collection, apply->arena);
         apply->out->changed = 1;
@@ -65,6 +67,43 @@ enum status apply_update_collection(struct apply *apply, const Sagitta__UpdateCo
     }
     collection_unref(collection);
     return commit(apply, status);
+}
+
+enum status apply_update_collection(struct apply *apply, const Sagitta__UpdateCollection *command)
+{
+    struct collection *collection = NULL;
+    struct schema *schema = NULL;
+    enum status status = find(apply, command->name, &collection);
+    if (status != STATUS_OK) {
+        return commit(apply, status);
+    }
+    status = schema_update(collection->schema, command->diff, &schema, &apply->out->error);
+    return change_schema(apply, collection, schema, status);
+}
+
+enum status apply_create_field_index(struct apply *apply, const Sagitta__CreateFieldIndex *command)
+{
+    struct collection *collection = NULL;
+    struct schema *schema = NULL;
+    enum status status = find(apply, command->name, &collection);
+    if (status != STATUS_OK) {
+        return commit(apply, status);
+    }
+    status = schema_add_field(collection->schema, command->index, &schema, &apply->out->error);
+    return change_schema(apply, collection, schema, status);
+}
+
+/* An index that is not there is gone already. */
+enum status apply_delete_field_index(struct apply *apply, const Sagitta__DeleteFieldIndex *command)
+{
+    struct collection *collection = NULL;
+    struct schema *schema = NULL;
+    enum status status = find(apply, command->name, &collection);
+    if (status != STATUS_OK) {
+        return commit(apply, status);
+    }
+    status = schema_drop_field(collection->schema, command->key, &schema, &apply->out->error);
+    return change_schema(apply, collection, schema, status);
 }
 
 enum status apply_delete_collection(struct apply *apply, const Sagitta__DeleteCollection *command)

@@ -97,6 +97,11 @@ static void save_images(struct engine *engine)
             log_warn("index/collection", "points of `%s` will be loaded at the next start: %s",
                      list[i]->name, err.message);
         }
+        if (segment_save_fields(list[i]->segment, list[i]->applied, &err) != STATUS_OK) {
+            log_warn("index/collection",
+                     "payload indexes of `%s` will be filled anew at the next start: %s",
+                     list[i]->name, err.message);
+        }
         if (segment_save_images(list[i]->segment, &err) != STATUS_OK) {
             log_warn("index/collection", "graphs of `%s` will be built anew at the next start: %s",
                      list[i]->name, err.message);

@@ -127,9 +127,13 @@ static enum status schema_from(Qdrant__CreateCollection *config, struct arena *a
         status = read_vectors(schema, arena, err);
     }
     if (status == STATUS_OK) {
+        status = schema_read_fields(schema, arena, err);
+    }
+    if (status == STATUS_OK) {
         status = read_warnings(schema, arena, err);
     }
     if (status != STATUS_OK) {
+        schema_free_fields(schema);
         mem_free(owned);
         return status;
     }
@@ -347,6 +351,51 @@ enum status schema_update(const struct schema *schema, const Qdrant__UpdateColle
     return status;
 }
 
+/* ---- payload indexes ---- */
+
+/* A copy of the configuration with the index of `key` taken out and, unless NULL, `index` added. */
+static enum status replace_field(const struct schema *schema, const char *key,
+                                 const Qdrant__PayloadIndex *index, struct schema **out,
+                                 struct error *err)
+{
+    struct arena *arena = arena_create(0);
+    Qdrant__CreateCollection *config = message_copy(&schema->config->base, arena);
+    size_t old_count = schema->config->n_payload_indexes;
+    ASSERT(config);
+    Qdrant__PayloadIndex **kept = arena_new_array(arena, Qdrant__PayloadIndex *, old_count + 1);
+    ASSERT(kept);
+    size_t count = 0;
+    for (size_t i = 0; i < old_count; i++) {
+        if (strcmp(config->payload_indexes[i]->key, key) != 0) {
+            kept[count++] = config->payload_indexes[i];
+        }
+    }
+    bool found = count < old_count;
+    if (index) {
+        kept[count++] = message_copy(&index->base, arena);
+    }
+    config->payload_indexes = kept;
+    config->n_payload_indexes = count;
+    *out = NULL;
+    enum status status = index || found ? schema_from(config, arena, out, err) : STATUS_OK;
+    if (!*out) {
+        arena_destroy(arena);
+    }
+    return status;
+}
+
+enum status schema_add_field(const struct schema *schema, const Qdrant__PayloadIndex *index,
+                             struct schema **out, struct error *err)
+{
+    return replace_field(schema, index->key, index, out, err);
+}
+
+enum status schema_drop_field(const struct schema *schema, const char *key, struct schema **out,
+                              struct error *err)
+{
+    return replace_field(schema, key, NULL, out, err);
+}
+
 struct schema *schema_ref(struct schema *schema)
 {
     atomic_fetch_add_explicit(&((struct owned_schema *)schema)->refs, 1, memory_order_relaxed);
@@ -357,6 +406,7 @@ void schema_unref(struct schema *schema)
 {
     struct owned_schema *owned = (struct owned_schema *)schema;
     if (owned && atomic_fetch_sub_explicit(&owned->refs, 1, memory_order_acq_rel) == 1) {
+        schema_free_fields(&owned->schema);
         arena_destroy(owned->arena);
         mem_free(owned);
     }

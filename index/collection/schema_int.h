@@ -7,3 +7,6 @@
 enum status vector_spec_read(const Qdrant__CreateCollection *config, const char *name,
                              const Qdrant__VectorParams *params, struct vector_spec *spec,
                              struct error *err);
+/* Fills fields and filtering from the configuration's payload indexes. BAD_INPUT names the key. */
+enum status schema_read_fields(struct schema *schema, struct arena *arena, struct error *err);
+void schema_free_fields(struct schema *schema); /* what the arena does not own */

@@ -37,6 +37,7 @@ struct field_spec {
     bool phrases;       /* text: keep positions */
     bool patterns;      /* keyword, text: keep trigrams for substrings and expressions */
     struct tokenizer_params text;
+    uint64_t fingerprint; /* of everything above: images of other specs are not taken */
 };
 
 /* Matching points: sure <= matches <= possible. */

@@ -6,6 +6,7 @@
  * stands. */
 #include "index/segment/segment.h"
 
+#include "index/segment/segment_fields.h"
 #include "index/segment/segment_int.h"
 #include "storage/base/assert.h"
 #include "storage/base/clock.h"
@@ -89,6 +90,7 @@ enum status segment_open(const struct segment_options *options, struct segment *
     if (status == STATUS_OK) {
         status = segment_load(segment, options->applied, err);
     }
+    segment_fields_open(segment, options->applied);
     if (status != STATUS_OK) {
         segment_close(segment);
         return status;
@@ -106,6 +108,7 @@ void segment_close(struct segment *segment)
         mem_free((char *)segment->slots[i].spec.name);
     }
     segment_committed(segment);
+    field_set_destroy(segment->fields);
     pthread_mutex_destroy(&segment->write_lock);
     bitmap_deinit(&segment->given_back);
     pthread_mutex_destroy(&segment->snapshot_lock);
@@ -234,6 +237,7 @@ void segment_set_schema(struct segment *segment, struct schema *schema)
     segment->schema = schema_ref(schema);
     pthread_mutex_unlock(&segment->schema_lock);
     schema_unref(old);
+    segment_fields_change(segment, schema);
 }
 
 void segment_set_dropped(struct segment *segment)

@@ -128,6 +128,8 @@ enum status segment_seal(struct segment *segment, struct error *err);
  * storage's rows when storage is exactly there. At the end, beside nothing else; few points are not
  * worth it. */
 enum status segment_save_points(struct segment *segment, uint64_t applied, struct error *err);
+/* The same for the payload indexes. */
+enum status segment_save_fields(struct segment *segment, uint64_t applied, struct error *err);
 /* A bounded piece of work on the files of vectors, to be called again and again: seals what has
  * grown; after a start looks at what was sealed, and restores from storage what is damaged. *more:
  * there is more to do at once. */

@@ -5,6 +5,7 @@
  * when another kind or other parameters are wanted. When too many of its points have gone, they are
  * taken out of it in place, and the vectors of those points are removed from storage too. Readers
  * hold references, so a swap never pulls an index from under a search. */
+#include "index/segment/segment_fields.h"
 #include "index/segment/segment_int.h"
 #include "storage/base/assert.h"
 #include "storage/base/clock.h"
@@ -150,7 +151,7 @@ void segment_note_purge(struct segment *segment)
 bool segment_build_due(struct segment *segment)
 {
     struct schema *schema = pin_schema(segment);
-    bool due = false;
+    bool due = segment_fields_due(segment);
     for (uint32_t i = 0; i < segment->slots_count && !due && schema->optimizing; i++) {
         due = work_due(&segment->slots[i], schema) != WORK_NONE;
     }
@@ -402,6 +403,9 @@ static enum status map(struct segment *segment, uint32_t number, struct error *e
 
 enum status segment_build(struct segment *segment, const atomic_bool *cancelled, struct error *err)
 {
+    if (segment_fields_due(segment)) { /* first, and step by step: filters wait for them */
+        return segment_fields_fill(segment, cancelled, err);
+    }
     enum status status = STATUS_OK;
     struct schema *schema = pin_schema(segment);
     for (uint32_t i = 0; i < segment->slots_count && status == STATUS_OK; i++) {

@@ -1,5 +1,6 @@
 /* Shared inside the segment's files only. */
 #pragma once
+#include "index/field/field_set.h"
 #include "index/segment/id_map.h"
 #include "index/segment/match_cache.h"
 #include "index/segment/segment.h"
@@ -62,6 +63,13 @@ struct slot {
         dead_at_build; /* rows that were dead when the graph was begun: they are not in it */
 };
 
+/* A payload that the command being made has written, until it is committed. */
+struct pending {
+    point_offset offset;
+    size_t size;
+    uint8_t payload[];
+};
+
 struct segment {
     struct kv *kv;
     uint32_t collection;
@@ -83,6 +91,7 @@ struct segment {
     struct work_log work;
     struct graveyard graves;
     struct match_cache matches;
+    struct field_set *fields; /* payload indexes; see segment_fields.c */
     point_offset moved_below; /* no range below is worth moving from; the builder's */
     unsigned moves_seen;      /* `gone` when the ranges were looked through; the builder's */
     atomic_uint gone;         /* places that points have left */

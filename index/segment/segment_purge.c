@@ -4,6 +4,7 @@
  * the rows of `old` and makes `fresh` the new `old`, so rows stay for at least one interval: as
  * long as any request may need what it has found. After a crash the tombstones are found and
  * removed while loading. */
+#include "index/segment/segment_fields.h"
 #include "index/segment/segment_int.h"
 #include "storage/base/assert.h"
 #include "storage/base/mem.h"
@@ -88,6 +89,7 @@ enum status segment_purge(struct segment *segment, struct error *err)
     if (!segment_is_committed(segment, graves->old_begun)) { /* only the purge sets it */
         return STATUS_OK;                                    /* a long command: next time */
     }
+    segment_fields_forget(segment, graves->old, graves->old_count); /* while they are known as gone */
     pthread_mutex_lock(&graves->lock);
     point_offset *purged = graves->old;
     size_t count = graves->old_count;

@@ -7,17 +7,12 @@
  * built anew.
  *
  * Point row in storage: version:8, id size:1, id bytes, count:2, slots:2 each (little endian). */
+#include "index/segment/segment_fields.h"
 #include "index/segment/segment_int.h"
 #include "storage/base/assert.h"
 #include "storage/base/buffer.h"
 #include "storage/base/mem.h"
 #include "storage/kv/keys.h"
-
-struct pending {
-    point_offset offset;
-    size_t size;
-    uint8_t payload[];
-};
 
 enum status segment_grow(struct segment *segment, point_offset count, struct error *err)
 {
@@ -73,6 +68,7 @@ bool segment_is_committed(struct segment *segment, uint64_t begun)
 
 void segment_committed(struct segment *segment)
 {
+    segment_fields_commit(segment);
     show(segment);
     size_t cursor = 0;
     struct slice key;
