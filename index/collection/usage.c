@@ -1,0 +1,19 @@
+/* How much a collection holds: what its one segment does. */
+#include "index/collection/usage.h"
+
+#include "index/collection/engine_int.h"
+#include "index/segment/segment_usage.h"
+
+void view_usage(const struct view *view, struct usage *out)
+{
+    *out = (struct usage){
+        .points = segment_points_count(view->collection->segment),
+        .vector_bytes = segment_stored_vector_bytes(view->collection->segment),
+    };
+}
+
+enum status view_payload_bytes(const struct view *view, const atomic_bool *cancelled, uint64_t *out,
+                               struct error *err)
+{
+    return segment_stored_payload_bytes(view->collection->segment, cancelled, out, err);
+}

@@ -1,0 +1,13 @@
+/* How much a collection holds, for limits on collections. */
+#pragma once
+#include "index/collection/view.h"
+
+struct usage {
+    uint64_t points;
+    uint64_t vector_bytes; /* of the stored rows */
+};
+/* Cheap. */
+void view_usage(const struct view *view, struct usage *out);
+/* Bytes of all payloads, as JSON text: reads all of them. CANCELLED. */
+enum status view_payload_bytes(const struct view *view, const atomic_bool *cancelled, uint64_t *out,
+                               struct error *err);
