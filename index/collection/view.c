@@ -259,14 +259,7 @@ enum status view_count(const struct view *view, const struct filter *filter,
         *count = segment_points_count(segment);
         return STATUS_OK;
     }
-    struct bitmap matches;
-    bitmap_init(&matches);
-    enum status status = segment_matches(segment, filter, cancelled, &matches, err);
-    if (status == STATUS_OK) {
-        *count = bitmap_count(&matches);
-    }
-    bitmap_deinit(&matches);
-    return status;
+    return segment_count(segment, filter, cancelled, count, err);
 }
 
 void view_stats(const struct view *view, struct view_stats *out)

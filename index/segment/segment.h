@@ -98,6 +98,8 @@ enum status segment_search(struct segment *segment, const struct segment_search 
 /* Sets the bits of the live points that the filter accepts (NULL: all). */
 enum status segment_matches(struct segment *segment, const struct filter *filter,
                             const atomic_bool *cancelled, struct bitmap *out, struct error *err);
+enum status segment_count(struct segment *segment, const struct filter *filter,
+                          const atomic_bool *cancelled, uint64_t *count, struct error *err);
 /* Checks one point. `arena` holds the payload while it is checked. */
 bool segment_check(struct segment *segment, const struct filter *filter, point_offset offset,
                    struct arena *arena);

@@ -3,6 +3,7 @@
 #include "index/field/field_set.h"
 #include "index/segment/id_map.h"
 #include "index/segment/match_cache.h"
+#include "index/segment/match_set.h"
 #include "index/segment/segment.h"
 #include "index/segment/work_log.h"
 #include "index/vectors_file.h"
@@ -153,6 +154,20 @@ bool segment_is_committed(struct segment *segment, uint64_t begun);
 enum status segment_matches_at(struct segment *segment, const struct filter *filter,
                                const struct snapshot *snapshot, const atomic_bool *cancelled,
                                struct bitmap *out, struct error *err);
+/* The same as a set, compressed when indexes gave it. The snapshot may show fewer of its points:
+ * remembered ones may have gone. */
+enum status segment_find_matches(struct segment *segment, const struct filter *filter,
+                                 const struct snapshot *snapshot, const atomic_bool *cancelled,
+                                 struct match_set *out, struct error *err);
+/* segment_lookup.c */
+/* Exactly the points that the filter accepts and the snapshot shows, by the payload indexes; NULL:
+ * they do not help, or the matches are remembered. The caller's to free. */
+enum status segment_lookup(struct segment *segment, const struct filter *filter,
+                           const struct snapshot *snapshot, const atomic_bool *cancelled,
+                           roaring_bitmap_t **out, struct error *err);
+/* What the command being made would see; sets bits of `out`. False: indexes do not help. */
+bool segment_lookup_pending(struct segment *segment, const struct filter *filter,
+                            struct bitmap *out);
 /* segment_purge.c */
 void graveyard_init(struct graveyard *graves);
 void graveyard_deinit(struct graveyard *graves);

@@ -257,6 +257,12 @@ static enum status make_room(const struct match *match, struct bitmap *out, stru
                            match->snapshot.count);
 }
 
+static bool set_bit(uint32_t point, void *bits)
+{
+    bitmap_set(bits, point);
+    return true;
+}
+
 enum status segment_matches_at(struct segment *segment, const struct filter *filter,
                                const struct snapshot *snapshot, const atomic_bool *cancelled,
                                struct bitmap *out, struct error *err)
@@ -266,7 +272,45 @@ enum status segment_matches_at(struct segment *segment, const struct filter *fil
     if (status != STATUS_OK || match_cheaply(segment, &match, out, &status, err)) {
         return status;
     }
-    return match_remembered(segment, &match, out, err);
+    roaring_bitmap_t *found = NULL;
+    status = segment_lookup(segment, filter, snapshot, cancelled, &found, err);
+    if (status != STATUS_OK || !found) {
+        return status == STATUS_OK ? match_remembered(segment, &match, out, err) : status;
+    }
+    roaring_iterate(found, set_bit, out);
+    roaring_bitmap_free(found);
+    return STATUS_OK;
+}
+
+enum status segment_find_matches(struct segment *segment, const struct filter *filter,
+                                 const struct snapshot *snapshot, const atomic_bool *cancelled,
+                                 struct match_set *out, struct error *err)
+{
+    const struct point_id *ids = NULL;
+    size_t ids_count = 0;
+    if (filter && filter_needs_payload(filter) && !filter_ids(filter, &ids, &ids_count)) {
+        roaring_bitmap_t *found = NULL;
+        enum status status = segment_lookup(segment, filter, snapshot, cancelled, &found, err);
+        if (found) {
+            match_set_take_compressed(out, found);
+        }
+        if (status != STATUS_OK || found) {
+            return status;
+        }
+        struct match_entry *entry = segment_remembered(segment, filter, snapshot->count);
+        if (entry) {
+            match_set_take_entry(out, entry);
+            return STATUS_OK;
+        }
+    }
+    struct bitmap bits;
+    bitmap_init(&bits);
+    enum status status = segment_matches_at(segment, filter, snapshot, cancelled, &bits, err);
+    if (status == STATUS_OK) {
+        match_set_take_bits(out, &bits);
+    }
+    bitmap_deinit(&bits);
+    return status;
 }
 
 enum status segment_matches(struct segment *segment, const struct filter *filter,
@@ -274,6 +318,27 @@ enum status segment_matches(struct segment *segment, const struct filter *filter
 {
     struct snapshot snapshot = segment_snapshot(segment);
     return segment_matches_at(segment, filter, &snapshot, cancelled, out, err);
+}
+
+enum status segment_count(struct segment *segment, const struct filter *filter,
+                          const atomic_bool *cancelled, uint64_t *count, struct error *err)
+{
+    struct snapshot snapshot = segment_snapshot(segment);
+    roaring_bitmap_t *found = NULL;
+    enum status status = segment_lookup(segment, filter, &snapshot, cancelled, &found, err);
+    if (status != STATUS_OK || found) {
+        *count = found ? roaring_bitmap_get_cardinality(found) : 0;
+        if (found) {
+            roaring_bitmap_free(found);
+        }
+        return status;
+    }
+    struct bitmap matches;
+    bitmap_init(&matches);
+    status = segment_matches_at(segment, filter, &snapshot, cancelled, &matches, err);
+    *count = status == STATUS_OK ? bitmap_count(&matches) : 0;
+    bitmap_deinit(&matches);
+    return status;
 }
 
 enum status segment_matches_pending(struct segment *segment, const struct filter *filter,
@@ -285,6 +350,9 @@ enum status segment_matches_pending(struct segment *segment, const struct filter
     enum status status = make_room(&match, out, err);
     if (status != STATUS_OK || match_cheaply(segment, &match, out, &status, err)) {
         return status;
+    }
+    if (segment_lookup_pending(segment, filter, out)) {
+        return STATUS_OK;
     }
     return match_all(segment, &match, out, err);
 }
