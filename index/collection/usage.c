@@ -17,3 +17,9 @@ enum status view_payload_bytes(const struct view *view, const atomic_bool *cance
 {
     return segment_stored_payload_bytes(view->collection->segment, cancelled, out, err);
 }
+
+void view_each_unindexed(const struct view *view, const struct filter *filter,
+                         void (*each)(void *ctx, const char *key, enum field_type type), void *ctx)
+{
+    segment_each_unindexed(view->collection->segment, filter, each, ctx);
+}

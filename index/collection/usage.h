@@ -11,3 +11,7 @@ void view_usage(const struct view *view, struct usage *out);
 /* Bytes of all payloads, as JSON text: reads all of them. CANCELLED. */
 enum status view_payload_bytes(const struct view *view, const atomic_bool *cancelled, uint64_t *out,
                                struct error *err);
+/* Keys that the filter asks for but that no payload index serves, with the type of the index that
+ * would. */
+void view_each_unindexed(const struct view *view, const struct filter *filter,
+                         void (*each)(void *ctx, const char *key, enum field_type type), void *ctx);

@@ -51,3 +51,12 @@ enum status segment_stored_payload_bytes(const struct segment *segment,
     }
     return status;
 }
+
+void segment_each_unindexed(const struct segment *segment, const struct filter *filter,
+                            void (*each)(void *ctx, const char *key, enum field_type type),
+                            void *ctx)
+{
+    field_set_lock_read(segment->fields);
+    filter_each_unindexed(filter, segment->fields, each, ctx);
+    field_set_unlock_read(segment->fields);
+}
