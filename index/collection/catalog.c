@@ -2,8 +2,8 @@
  * alone; read by all.
  *
  * In storage: a record for each collection under its number, and the catalog's state (applied
- * index, next number, aliases, quotas) under one key. Both are written in the batch of the command that
- * changes them. */
+ * index, next number, aliases, quotas) under one key. Both are written in the batch of the command
+ * that changes them. */
 #include "index/collection/engine_int.h"
 #include "index/collection/message.h"
 #include "storage/base/assert.h"

@@ -67,8 +67,8 @@ static enum status read_params(const Params *params, struct field_spec *spec, st
                              params->datetime_index_params->is_principal;
         return STATUS_OK;
     case FIELD_TEXT:
-        status = text_params_read(params->text_index_params, arena, &spec->text, &spec->phrases,
-                                  err);
+        status =
+            text_params_read(params->text_index_params, arena, &spec->text, &spec->phrases, err);
         return status == STATUS_OK ? status : error_wrap(err, "payload index `%s`", spec->key);
     default:
         return STATUS_OK;
@@ -89,9 +89,8 @@ static enum status read_field(const Qdrant__PayloadIndex *wire, struct arena *ar
     if (status != STATUS_OK) {
         return error_wrap(err, "payload index");
     }
-    bool has_params =
-        wire->params &&
-        wire->params->index_params_case != QDRANT__PAYLOAD_INDEX_PARAMS__INDEX_PARAMS__NOT_SET;
+    bool has_params = wire->params && wire->params->index_params_case !=
+                                          QDRANT__PAYLOAD_INDEX_PARAMS__INDEX_PARAMS__NOT_SET;
     if (has_params && type_of_params(wire->params) != spec->type) {
         return error_set(err, STATUS_BAD_INPUT,
                          "payload index `%s`: its parameters are of another type", wire->key);

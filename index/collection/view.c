@@ -262,6 +262,11 @@ enum status view_count(const struct view *view, const struct filter *filter,
     return segment_count(segment, filter, cancelled, count, err);
 }
 
+uint64_t view_field_points(const struct view *view, const struct field_spec *field)
+{
+    return segment_field_points(view->collection->segment, field);
+}
+
 void view_stats(const struct view *view, struct view_stats *out)
 {
     struct collection *collection = view->collection;

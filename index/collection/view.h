@@ -24,6 +24,8 @@ struct found { /* a point as it was when found */
     uint64_t version; /* log index of its last change */
     float score;      /* API score; 0 where there is none */
     point_offset offset;
+    bool has_value;           /* of the key that points are ordered by */
+    struct json_number value; /* NUMBER_SIGNED or NUMBER_REAL; of a point in time: microseconds */
 };
 bool view_locate(const struct view *view, struct point_id id, struct found *out);
 /* Payload text of the point ("{}" when none), in the arena. NOT_FOUND (err untouched) when the
@@ -66,6 +68,9 @@ enum status view_scroll(const struct view *view, const struct view_scroll *scrol
                         struct point_id *next, struct error *err);
 enum status view_count(const struct view *view, const struct filter *filter,
                        const atomic_bool *cancelled, uint64_t *count, struct error *err);
+
+/* Points that have a value under the key of the index (of the view's schema). */
+uint64_t view_field_points(const struct view *view, const struct field_spec *field);
 
 struct view_stats {
     uint64_t points;

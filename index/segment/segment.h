@@ -8,6 +8,7 @@
 #pragma once
 #include "index/collection/schema.h"
 #include "index/filter/filter.h"
+#include "index/segment/segment_plan.h"
 #include "index/segment/work_log.h"
 #include "index/topk.h"
 #include "index/vindex.h"
@@ -90,6 +91,9 @@ struct segment_search {
     double oversampling; /* 0: default */
     const struct filter *filter;
     const atomic_bool *cancelled;
+    enum hops_use hops;           /* walks over matches alone */
+    double hops_part;             /* HOPS_BELOW; 0: the default */
+    struct search_report *report; /* what was done; NULL: nobody wants to know */
 };
 /* Nearest first, ties by id. Sees every command wholly or not at all: the points as they were after
  * the last command committed before the search began. `items` has room for `limit`. */
@@ -140,6 +144,9 @@ enum status segment_maintain(struct segment *segment, bool *more, struct error *
 size_t segment_finished_work(struct segment *segment, struct finished_work *out, size_t max);
 /* A new schema with the same slots. */
 void segment_set_schema(struct segment *segment, struct schema *schema);
+
+/* Points that have a value in the payload index of that spec; 0: there is none. */
+uint64_t segment_field_points(struct segment *segment, const struct field_spec *spec);
 
 struct segment_stats {
     uint64_t points, vectors, indexed_vectors, vector_bytes, index_bytes;

@@ -1,10 +1,10 @@
 /* Payload indexes beside the points.
  *
  * The truth is the payload in storage. A command's payloads go into the indexes when its batch is
- * committed, under the write lock of the set, before searches see the command; points that have gone
- * stay until the purge, as their rows do, and readers leave out what they must not see. A new index
- * is filled by the builder in the order of points: each step holds the segment's write lock, so no
- * command is half way, and takes payloads from one cursor. */
+ * committed, under the write lock of the set, before searches see the command; points that have
+ * gone stay until the purge, as their rows do, and readers leave out what they must not see. A new
+ * index is filled by the builder in the order of points: each step holds the segment's write lock,
+ * so no command is half way, and takes payloads from one cursor. */
 #include "index/segment/segment_fields.h"
 
 #include "index/segment/segment_int.h"
@@ -113,6 +113,20 @@ void segment_fields_change(struct segment *segment, const struct schema *schema)
     if (changed) { /* a text index changes what its conditions mean */
         match_cache_invalidate(&segment->matches);
     }
+}
+
+uint64_t segment_field_points(struct segment *segment, const struct field_spec *spec)
+{
+    uint64_t points = 0;
+    field_set_lock_read(segment->fields);
+    for (size_t i = 0; i < field_set_count(segment->fields); i++) {
+        const struct field *field = field_set_at(segment->fields, i);
+        if (field_spec(field)->fingerprint == spec->fingerprint) {
+            points = field_points(field);
+        }
+    }
+    field_set_unlock_read(segment->fields);
+    return points;
 }
 
 /* ---- filling ---- */

@@ -1,12 +1,13 @@
-/* The image of a segment's payload indexes: "fields.image" in the collection's index folder, written
- * at the end, so that a start need not read every payload.
+/* The image of a segment's payload indexes: "fields.image" in the collection's index folder,
+ * written at the end, so that a start need not read every payload.
  *
  * It stands for one state of storage, told by the applied log index and the next offset; of any
  * other state it is ignored, and so is a part whose spec is not the schema's. What is missing is
  * filled from storage in the background.
  *
  * File, integers little endian: magic "SGFIELD1", checksum u64 of what follows, applied u64, next
- * offset u32, fields u32, and for each: fingerprint u64 of its spec, bytes u64, the field's image. */
+ * offset u32, fields u32, and for each: fingerprint u64 of its spec, bytes u64, the field's image.
+ */
 #include "index/segment/segment_fields.h"
 #include "index/segment/segment_int.h"
 #include "storage/base/checksum.h"

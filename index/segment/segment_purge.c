@@ -89,7 +89,8 @@ enum status segment_purge(struct segment *segment, struct error *err)
     if (!segment_is_committed(segment, graves->old_begun)) { /* only the purge sets it */
         return STATUS_OK;                                    /* a long command: next time */
     }
-    segment_fields_forget(segment, graves->old, graves->old_count); /* while they are known as gone */
+    segment_fields_forget(segment, graves->old,
+                          graves->old_count); /* while they are known as gone */
     pthread_mutex_lock(&graves->lock);
     point_offset *purged = graves->old;
     size_t count = graves->old_count;

@@ -21,6 +21,9 @@ enum status api_pin(struct call *call, const char *collection_name, struct view 
 /* CANCELLED once the client has left. */
 enum status api_check_cancelled(struct call *call);
 /* Shard keys choose among custom shards, which this version does not have. */
+/* Compiles a filter as the collection reads it; *out NULL: none. */
+enum status api_filter(struct call *call, const struct view *view, const Qdrant__Filter *wire,
+                       struct filter **out);
 enum status api_check_shard_key(struct call *call, const Qdrant__ShardKeySelector *selector);
 /* A result whose code is not OK becomes the call's error. */
 enum status api_result_status(struct call *call, const struct fsm_result *result);
@@ -108,22 +111,3 @@ enum status write_reply(struct call *call, const struct fsm_result *result, bool
 /* Packs a command into the buffer. */
 enum status command_pack(struct call *call, const Sagitta__Command *message,
                          struct buffer *command);
-
-/* search.c: nearest points for search and query. */
-struct search {
-    const char *vector_name;
-    const Qdrant__Filter *filter;
-    const Qdrant__SearchParams *params; /* may be NULL */
-    uint64_t limit, offset;
-    bool has_threshold;
-    float threshold;
-    const Qdrant__WithPayloadSelector *with_payload;
-    const Qdrant__WithVectorsSelector *with_vectors;
-    const struct point_id *excluded; /* NULL: none */
-};
-enum status search_nearest(struct call *call, const struct view *view, const struct search *search,
-                           const float *numbers, size_t numbers_count, size_t *out_count,
-                           Qdrant__ScoredPoint ***out);
-/* Points in the order of ids, with score 0. */
-enum status search_in_order(struct call *call, const struct view *view, const struct search *search,
-                            size_t *out_count, Qdrant__ScoredPoint ***out);

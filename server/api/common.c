@@ -25,6 +25,12 @@ void *api_new(struct call *call, const ProtobufCMessageDescriptor *descriptor)
     return message;
 }
 
+enum status api_filter(struct call *call, const struct view *view, const Qdrant__Filter *wire,
+                       struct filter **out)
+{
+    return filter_compile(wire, &view->schema->filtering, call->arena, out, call->err);
+}
+
 enum status api_pin(struct call *call, const char *collection_name, struct view *out)
 {
     return engine_pin(call->engine, collection_name, call->arena, out, call->err);

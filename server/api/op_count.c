@@ -13,7 +13,7 @@ enum status run_count(struct call *call, const void *input, void *output)
         status = api_pin(call, request->collection_name, &view);
     }
     if (status == STATUS_OK) {
-        status = filter_compile(request->filter, NULL, call->arena, &filter, call->err);
+        status = api_filter(call, &view, request->filter, &filter);
     }
     if (status != STATUS_OK) {
         return status;

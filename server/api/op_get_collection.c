@@ -114,6 +114,35 @@ static enum status add_stats(struct call *call, const struct view *view,
     return STATUS_OK;
 }
 
+/* The payload indexes: each with its type, its parameters where any were given, and its points. */
+static enum status add_payload_schema(struct call *call, const struct view *view,
+                                      Qdrant__CollectionInfo *info)
+{
+    const struct schema *schema = view->schema;
+    info->payload_schema = arena_new_array(
+        call->arena, Qdrant__CollectionInfo__PayloadSchemaEntry *, schema->fields_count + 1);
+    if (!info->payload_schema) {
+        return api_no_memory(call);
+    }
+    for (uint32_t i = 0; i < schema->fields_count; i++) {
+        const Qdrant__PayloadIndex *index = schema->config->payload_indexes[i];
+        Qdrant__CollectionInfo__PayloadSchemaEntry *entry =
+            api_new(call, &qdrant__collection_info__payload_schema_entry__descriptor);
+        Qdrant__PayloadSchemaInfo *field = api_new(call, &qdrant__payload_schema_info__descriptor);
+        if (!entry || !field) {
+            return api_no_memory(call);
+        }
+        field->data_type = index->type;
+        field->params = index->params;
+        field->_points_case = QDRANT__PAYLOAD_SCHEMA_INFO___POINTS_POINTS;
+        field->points = view_field_points(view, &schema->fields[i]);
+        entry->key = index->key;
+        entry->value = field;
+        info->payload_schema[info->n_payload_schema++] = entry;
+    }
+    return STATUS_OK;
+}
+
 enum status run_get_collection(struct call *call, const void *input, void *output)
 {
     const Qdrant__GetCollectionInfoRequest *request = input;
@@ -131,6 +160,9 @@ enum status run_get_collection(struct call *call, const void *input, void *outpu
     status = info->config ? add_warnings(call, view.schema, info) : api_no_memory(call);
     if (status == STATUS_OK) {
         status = add_stats(call, &view, info);
+    }
+    if (status == STATUS_OK) {
+        status = add_payload_schema(call, &view, info);
     }
     response->result = info;
     return status;

@@ -27,6 +27,16 @@ enum status reply_change_aliases(struct call *call, const void *input,
                                  const struct fsm_result *result, void *output);
 enum status run_collection_aliases(struct call *call, const void *input, void *output);
 enum status run_list_aliases(struct call *call, const void *input, void *output);
+enum status propose_create_field_index(struct call *call, const void *input,
+                                       struct buffer *command);
+enum status reply_create_field_index(struct call *call, const void *input,
+                                     const struct fsm_result *result, void *output);
+bool wait_create_field_index(const void *input);
+enum status propose_delete_field_index(struct call *call, const void *input,
+                                       struct buffer *command);
+enum status reply_delete_field_index(struct call *call, const void *input,
+                                     const struct fsm_result *result, void *output);
+bool wait_delete_field_index(const void *input);
 enum status run_get_point(struct call *call, const void *input, void *output);
 enum status run_get_points(struct call *call, const void *input, void *output);
 enum status propose_upsert(struct call *call, const void *input, struct buffer *command);

@@ -59,10 +59,10 @@ static Sagitta__PointsOperation *add(struct write *write, Sagitta__PointsOperati
     return operation;
 }
 
-static enum status check_filter(struct call *call, const Qdrant__Filter *wire)
+static enum status check_filter(struct write *write, const Qdrant__Filter *wire)
 {
     struct filter *filter = NULL;
-    return filter_compile(wire, NULL, call->arena, &filter, call->err);
+    return api_filter(write->call, &write->view, wire, &filter);
 }
 
 /* `*nothing`: an empty list of ids, which selects no points. */
@@ -84,7 +84,7 @@ static enum status read_selection(struct write *write, const Qdrant__PointsSelec
         return id_keys(call, selector->points->ids, selector->points->n_ids, &selection->ids);
     case QDRANT__POINTS_SELECTOR__POINTS_SELECTOR_ONE_OF_FILTER:
         selection->filter = selector->filter;
-        return check_filter(call, selector->filter);
+        return check_filter(write, selector->filter);
     default:
         return error_set(call->err, STATUS_BAD_REQUEST, "No filter or points provided");
     }
@@ -124,7 +124,7 @@ enum status write_upsert(struct write *write, Qdrant__PointStruct *const *points
         mode != QDRANT__UPDATE_MODE__UpdateOnly) {
         return error_set(call->err, STATUS_BAD_REQUEST, "update_mode: unknown value %d", (int)mode);
     }
-    enum status status = check_filter(call, update_filter);
+    enum status status = check_filter(write, update_filter);
     if (status != STATUS_OK) {
         return status;
     }
@@ -188,7 +188,7 @@ enum status write_update_vectors(struct write *write, Qdrant__PointVectors *cons
     if (count == 0) {
         return empty_request(call);
     }
-    enum status status = check_filter(call, update_filter);
+    enum status status = check_filter(write, update_filter);
     if (status != STATUS_OK) {
         return status;
     }

@@ -23,7 +23,8 @@ static const char *const request_fields[] = {"collection_name",  "wait",    "ord
 const struct shape *shape_find(const ProtobufCMessageDescriptor *descriptor)
 {
     static const struct shape *const tables[] = {shapes_points, shapes_vectors, shapes_common,
-                                                 shapes_filter, shapes_query,   shapes_collections};
+                                                 shapes_filter, shapes_query,   shapes_collections,
+                                                 shapes_fields};
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
         for (const struct shape *shape = tables[i]; shape->descriptor; shape++) {
             if (shape->descriptor == descriptor)

@@ -78,7 +78,7 @@ const struct shape *
 shape_find(const ProtobufCMessageDescriptor *descriptor); /* NULL: all default */
 /* Tables that shape_find looks through; each ends with descriptor NULL. */
 extern const struct shape shapes_common[], shapes_points[], shapes_vectors[], shapes_filter[],
-    shapes_query[], shapes_collections[];
+    shapes_query[], shapes_collections[], shapes_fields[];
 
 /* Enum values in JSON. NULL and false: the contract has no such value. */
 const char *enum_text(const ProtobufCEnumDescriptor *descriptor, int value);
@@ -117,6 +117,8 @@ const ProtobufCFieldDescriptor *field_of(const ProtobufCMessage *message, const 
 bool field_is_map(const ProtobufCFieldDescriptor *field);
 ProtobufCMessage *message_new(struct arena *arena, const ProtobufCMessageDescriptor *descriptor);
 
+/* Prints the members of a message's object, without the braces. */
+void write_members(struct json_writer *writer, const ProtobufCMessage *message);
 /* Prints a message by its shape. */
 void write_message(struct json_writer *writer, const ProtobufCMessage *message);
 void write_field(struct json_writer *writer, const ProtobufCMessage *message,

@@ -161,6 +161,19 @@ static bool is_printed(const ProtobufCMessage *message, const ProtobufCFieldDesc
     return field->label == PROTOBUF_C_LABEL_REPEATED || field_present(message, field);
 }
 
+void write_members(struct json_writer *writer, const ProtobufCMessage *message)
+{
+    const struct shape *shape = shape_find(message->descriptor);
+    for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
+        const char *name = json_name(shape, field);
+        if (!name || !is_printed(message, field))
+            continue;
+        json_key(writer, name);
+        write_field(writer, message, field);
+    }
+}
+
 void write_message(struct json_writer *writer, const ProtobufCMessage *message)
 {
     const ProtobufCMessageDescriptor *descriptor = message->descriptor;
@@ -178,13 +191,6 @@ void write_message(struct json_writer *writer, const ProtobufCMessage *message)
         return;
     }
     json_begin_object(writer);
-    for (unsigned i = 0; i < descriptor->n_fields; i++) {
-        const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
-        const char *name = json_name(shape, field);
-        if (!name || !is_printed(message, field))
-            continue;
-        json_key(writer, name);
-        write_field(writer, message, field);
-    }
+    write_members(writer, message);
     json_end_object(writer);
 }
