@@ -67,9 +67,14 @@ class Run:
         return {n: self.vector(n) for n in self.vectors if self.chance.random() < 0.8}
 
     def value(self, depth=0):
-        kind = self.chance.randrange(14 if depth < 2 else 9)
+        kind = self.chance.randrange(16 if depth < 2 else 11)
+        if kind == 9:
+            return {"lon": self.chance.choice([13.4, 13.41, 179.5, -179.4, 0.0]), "lat": self.chance.choice([52.5, 52.51, -17.0, 89.0])}
+        if kind == 10:
+            return self.chance.choice(["0b1a7f2c-3d4e-4f60-8a91-b2c3d4e5f607", "0B1A7F2C-3D4E-4F60-8A91-B2C3D4E5F607"])
+        kind -= 2 * (kind > 10)
         if kind < 3:
-            return self.chance.choice(["red", "green", "blue", "", "Red", "rot und blau"])
+            return self.chance.choice(["red", "green", "blue", "", "Red", "rot und blau", "red and green"])
         if kind < 5:
             return self.chance.choice([0, 1, 2, 3, -5, 10**12, 9007199254740993, 2**63 - 1])
         if kind == 5:
@@ -99,7 +104,7 @@ class Run:
 
     def match(self):
         kind = self.chance.randrange(6)
-        words, numbers = ["red", "green", "", "Red", "none"], [0, 1, 2, -5, 9007199254740993, 2**63 - 1]
+        words, numbers = ["red", "green", "", "Red", "none", "0b1a7f2c-3d4e-4f60-8a91-b2c3d4e5f607"], [0, 1, 2, -5, 9007199254740993, 2**63 - 1]
         if kind == 0:
             return models.MatchValue(value=self.chance.choice(words))
         if kind == 1:
@@ -114,8 +119,11 @@ class Run:
         return {b: self.chance.choice(values) for b in self.chance.sample(["lt", "lte", "gt", "gte"], self.chance.randint(1, 2))}
 
     def condition(self, depth):
-        kind = self.chance.randrange(13 if depth < 2 else 10)
+        kind = self.chance.randrange(14 if depth < 2 else 11)
         key = self.key()
+        if kind == 10:
+            return models.FieldCondition(key=key, **self.place())
+        kind -= kind > 10
         if kind < 3:
             return models.FieldCondition(key=key, match=self.match())
         if kind == 3:
@@ -139,6 +147,20 @@ class Run:
             return models.NestedCondition(nested=models.Nested(key=self.chance.choice(["a", "b", "c[]"]),
                                                                filter=self.filter(depth + 1, inner=True)))
         return self.filter(depth + 1)
+
+    def place(self):
+        """Points of the payloads are nowhere near an edge, so rounding decides nothing."""
+        west, east = self.chance.choice([(13.0, 14.0), (13.405, 20.0), (-1.0, 1.0)])
+        kind = self.chance.randrange(3)
+        if kind == 0:
+            return {"geo_bounding_box": models.GeoBoundingBox(top_left=models.GeoPoint(lon=west, lat=60.0),
+                                                             bottom_right=models.GeoPoint(lon=east, lat=-20.0))}
+        if kind == 1:
+            return {"geo_radius": models.GeoRadius(center=models.GeoPoint(lon=west, lat=52.5), radius=self.chance.choice(
+                [30000.0, 100000.0, 8000000.0]))}
+        corners = [(west, 60.0), (east, 60.0), (east, -20.0), (west, -20.0), (west, 60.0)]
+        return {"geo_polygon": models.GeoPolygon(exterior=models.GeoLineString(
+            points=[models.GeoPoint(lon=lon, lat=lat) for lon, lat in corners]))}
 
     def filter(self, depth=0, inner=False):
         def conditions(least=1):
@@ -271,6 +293,16 @@ class Run:
         if self.vectors and not self.plain:
             self.both("delete_vectors", self.chance.sample(sorted(self.vectors), 1), self.selector())
 
+    def do_index(self):
+        """Payload indexes come and go on the server alone: no answer may tell."""
+        key = self.chance.choice(["a", "b", "c", "d", "e", "a.x", "b.y", "c[]", "d[].x", "a[].x", "c[].y"])
+        kind = self.chance.choice(["keyword", "keyword", "integer", "integer", "float", "bool", "datetime", "geo", "uuid"])
+        self.what = f"payload index {kind} on {key}"
+        if self.chance.random() < 0.25:
+            self.remote.delete_payload_index(self.name, key)
+        else:
+            self.remote.create_payload_index(self.name, key, kind)
+
     def do_scroll(self):
         offset, chosen, limit = None, self.filter() if self.chance.random() < 0.7 else None, self.chance.randint(1, 40)
         with_payload, with_vectors = self.with_payload(), self.with_vectors()
@@ -320,7 +352,7 @@ class Run:
             self.same_hits(local.points, remote.points, whole)
 
     def go(self, steps):
-        kinds = {self.do_upsert: 8, self.do_upsert_batch: 4, self.do_delete: 3, self.do_delete_filter: 1, self.do_set_payload: 4,
+        kinds = {self.do_index: 2, self.do_upsert: 8, self.do_upsert_batch: 4, self.do_delete: 3, self.do_delete_filter: 1, self.do_set_payload: 4,
                  self.do_overwrite_payload: 2, self.do_delete_payload: 3, self.do_clear_payload: 1, self.do_update_vectors: 3,
                  self.do_delete_vectors: 2, self.do_scroll: 6, self.do_count: 6, self.do_retrieve: 3, self.do_query: 10}
         for self.step in range(steps):
