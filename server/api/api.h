@@ -20,10 +20,10 @@ void *api_new(struct call *call, const ProtobufCMessageDescriptor *descriptor);
 enum status api_pin(struct call *call, const char *collection_name, struct view *out);
 /* CANCELLED once the client has left. */
 enum status api_check_cancelled(struct call *call);
-/* Shard keys choose among custom shards, which this version does not have. */
 /* Compiles a filter as the collection reads it; *out NULL: none. */
 enum status api_filter(struct call *call, const struct view *view, const Qdrant__Filter *wire,
                        struct filter **out);
+/* Shard keys choose among custom shards, which this version does not have. */
 enum status api_check_shard_key(struct call *call, const Qdrant__ShardKeySelector *selector);
 /* A result whose code is not OK becomes the call's error. */
 enum status api_result_status(struct call *call, const struct fsm_result *result);

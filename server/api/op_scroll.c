@@ -80,8 +80,7 @@ enum status run_scroll(struct call *call, const void *input, void *output)
                                  &projection);
     }
     if (status == STATUS_OK) {
-        status = filter_compile(request->filter, &view.schema->filtering, call->arena, &filter,
-                                call->err);
+        status = api_filter(call, &view, request->filter, &filter);
     }
     if (status != STATUS_OK) {
         return status;

@@ -1,31 +1,42 @@
 /* Search: the older way to ask for the nearest points, alone or in a batch. */
-#include "server/api/api.h"
 #include "server/api/ops.h"
+#include "server/api/ranking.h"
 
-static enum status search_one(struct call *call, const struct view *view,
-                              const Qdrant__SearchPoints *request, size_t *count,
-                              Qdrant__ScoredPoint ***out)
+enum status search_ranking(struct call *call, const struct view *view,
+                           const Qdrant__SearchPoints *request, struct ranking *out)
 {
     enum status status = api_check_shard_key(call, request->shard_key_selector);
     if (status == STATUS_OK && request->sparse_indices) {
         status = api_refuse(call, "sparse_indices");
     }
+    if (status == STATUS_OK) {
+        const char *name = request->_vector_name_case ? request->vector_name : "";
+        status = ranking_nearest(call, view, name, request->vector, request->n_vector,
+                                 request->params, out);
+    }
+    if (status == STATUS_OK && request->_score_threshold_case) {
+        out->nearest.has_threshold = true;
+        out->nearest.threshold = request->score_threshold;
+    }
+    return status;
+}
+
+static enum status search_one(struct call *call, const struct view *view,
+                              const Qdrant__SearchPoints *request, size_t *count,
+                              Qdrant__ScoredPoint ***out)
+{
+    struct ranking ranking;
+    enum status status = search_ranking(call, view, request, &ranking);
     if (status != STATUS_OK) {
         return status;
     }
-    struct search search = {.vector_name = request->_vector_name_case ? request->vector_name : "",
-                            .filter = request->filter,
-                            .params = request->params,
-                            .limit = request->limit,
-                            .offset = request->_offset_case ? request->offset : 0,
-                            .has_threshold = request->_score_threshold_case != 0,
-                            .threshold =
-                                request->_score_threshold_case ? request->score_threshold : 0,
-                            .with_payload = request->with_payload,
-                            .with_vectors = request->with_vectors};
-    return search_nearest(call, view, &search, request->vector, request->n_vector, count, out);
+    struct selection selection = {.filter = request->filter,
+                                  .limit = request->limit,
+                                  .offset = request->_offset_case ? request->offset : 0,
+                                  .with_payload = request->with_payload,
+                                  .with_vectors = request->with_vectors};
+    return ranking_select(call, view, &ranking, &selection, count, out);
 }
-
 enum status run_search(struct call *call, const void *input, void *output)
 {
     const Qdrant__SearchPoints *request = input;

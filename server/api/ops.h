@@ -81,3 +81,8 @@ enum status run_query(struct call *call, const void *input, void *output);
 enum status run_query_batch(struct call *call, const void *input, void *output);
 enum status run_search(struct call *call, const void *input, void *output);
 enum status run_search_batch(struct call *call, const void *input, void *output);
+enum status run_facet(struct call *call, const void *input, void *output);
+enum status run_search_groups(struct call *call, const void *input, void *output);
+enum status run_query_groups(struct call *call, const void *input, void *output);
+enum status run_matrix_pairs(struct call *call, const void *input, void *output);
+enum status run_matrix_offsets(struct call *call, const void *input, void *output);

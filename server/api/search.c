@@ -1,18 +1,10 @@
-/* Nearest points, and points in order, as search and query give them.
+/* Running a ranking: the nearest points, or points in the order of ids or values.
  *
  * `limit` and `offset` are the client's: the engine bounds them by the number of points, the arena
- * bounds the answer. */
-#include "server/api/api.h"
+ * bounds the answer. Points in an order have no distance; their score is 1. */
+#include "server/api/ranking.h"
 
-static uint32_t limit_of(const struct search *search)
-{
-    uint64_t sum = 0;
-    if (__builtin_add_overflow(search->limit, search->offset, &sum) ||
-        __builtin_add_overflow(sum, search->excluded ? 1u : 0u, &sum) || sum > UINT32_MAX) {
-        return UINT32_MAX;
-    }
-    return (uint32_t)sum;
-}
+static const float SCORE_OF_ORDER = 1;
 
 static void read_params(const Qdrant__SearchParams *params, struct view_search *out)
 {
@@ -36,87 +28,124 @@ static void read_params(const Qdrant__SearchParams *params, struct view_search *
     }
 }
 
-/* The part of the points that the client asked for, without the excluded one. */
-static size_t cut(const struct search *search, struct found *points, size_t count,
-                  struct found **out)
+enum status ranking_nearest(struct call *call, const struct view *view, const char *vector_name,
+                            const float *numbers, size_t numbers_count,
+                            const Qdrant__SearchParams *params, struct ranking *out)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (!search->excluded || point_id_compare(points[i].id, *search->excluded) != 0) {
-            points[kept++] = points[i];
-        }
-    }
-    size_t skipped = search->offset < kept ? (size_t)search->offset : kept;
-    *out = points + skipped;
-    kept -= skipped;
-    return search->limit < kept ? (size_t)search->limit : kept;
-}
-
-static enum status prepare(struct call *call, const struct view *view, const struct search *search,
-                           struct projection *projection, struct filter **filter)
-{
-    enum status status =
-        projection_read(call, view, search->with_payload, false, search->with_vectors, projection);
-    return status == STATUS_OK
-               ? filter_compile(search->filter, NULL, call->arena, filter, call->err)
-               : status;
-}
-
-enum status search_nearest(struct call *call, const struct view *view, const struct search *search,
-                           const float *numbers, size_t numbers_count, size_t *out_count,
-                           Qdrant__ScoredPoint ***out)
-{
-    struct projection projection;
-    struct filter *filter = NULL;
     const struct vector_spec *spec = NULL;
     void *query = NULL;
-    struct found *points = NULL, *first = NULL;
-    size_t count = 0;
-    enum status status = vector_spec_find(call, view->schema, search->vector_name, &spec);
+    enum status status = vector_spec_find(call, view->schema, vector_name, &spec);
     if (status == STATUS_OK) {
         status = vector_query(call, spec, numbers, numbers_count, &query);
     }
-    if (status == STATUS_OK) {
-        status = prepare(call, view, search, &projection, &filter);
-    }
     if (status != STATUS_OK) {
         return status;
     }
-    struct view_search args = {.slot = spec->slot,
-                               .query = query,
-                               .limit = limit_of(search),
-                               .has_threshold = search->has_threshold,
-                               .threshold = search->threshold,
-                               .filter = filter,
-                               .cancelled = call->cancelled};
-    read_params(search->params, &args);
-    status = view_search(view, &args, call->arena, &points, &count, call->err);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    count = cut(search, points, count, &first);
-    return project_scored(call, &projection, first, count, out_count, out);
+    *out = (struct ranking){.by = RANKED_BY_DISTANCE,
+                            .nearest = {.slot = spec->slot, .query = query},
+                            .distance = spec->distance};
+    read_params(params, &out->nearest);
+    return STATUS_OK;
 }
 
-enum status search_in_order(struct call *call, const struct view *view, const struct search *search,
-                            size_t *out_count, Qdrant__ScoredPoint ***out)
+/* Points in the order of ids. */
+static enum status scroll(struct call *call, const struct view *view, const struct filter *filter,
+                          uint32_t limit, struct arena *arena, struct found **out, size_t *count)
+{
+    struct view_scroll args = {.limit = limit, .filter = filter, .cancelled = call->cancelled};
+    struct point_id next;
+    bool has_next = false;
+    return view_scroll(view, &args, arena, out, count, &has_next, &next, call->err);
+}
+
+static enum status run(struct call *call, const struct view *view, const struct ranking *ranking,
+                       const struct filter *filter, uint64_t limit, struct arena *arena,
+                       struct found **out, size_t *count)
+{
+    uint32_t bounded = limit < UINT32_MAX ? (uint32_t)limit : UINT32_MAX;
+    struct view_search nearest = ranking->nearest;
+    struct view_order order = ranking->order;
+    switch (ranking->by) {
+    case RANKED_BY_DISTANCE:
+        nearest.limit = bounded;
+        nearest.filter = filter;
+        nearest.cancelled = call->cancelled;
+        return view_search(view, &nearest, arena, out, count, call->err);
+    case RANKED_BY_VALUE:
+        order.limit = limit;
+        order.filter = filter;
+        order.cancelled = call->cancelled;
+        return view_order(view, &order, arena, out, count, call->err);
+    case RANKED_BY_ID:
+        break;
+    }
+    return scroll(call, view, filter, bounded, arena, out, count);
+}
+
+enum status ranking_run(struct call *call, const struct view *view, const struct ranking *ranking,
+                        const struct filter *filter, uint64_t limit, struct arena *arena,
+                        struct found **out, size_t *count)
+{
+    uint64_t wanted = limit;
+    if (ranking->excluded && limit < UINT64_MAX) {
+        wanted++; /* in place of the excluded one */
+    }
+    struct found *points = NULL;
+    size_t found = 0, kept = 0;
+    enum status status = run(call, view, ranking, filter, wanted, arena, &points, &found);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < found && kept < limit; i++) {
+        if (!ranking->excluded || point_id_compare(points[i].id, *ranking->excluded) != 0) {
+            points[kept] = points[i];
+            if (ranking->by != RANKED_BY_DISTANCE) {
+                points[kept].score = SCORE_OF_ORDER;
+            }
+            kept++;
+        }
+    }
+    *out = points;
+    *count = kept;
+    return STATUS_OK;
+}
+
+int ranking_compare(const struct ranking *ranking, const struct found *a, const struct found *b)
+{
+    int order = 0;
+    if (ranking->by == RANKED_BY_DISTANCE) {
+        order = (a->score > b->score) - (a->score < b->score);
+        order = distance_larger_is_better(ranking->distance) ? -order : order;
+    } else if (ranking->by == RANKED_BY_VALUE) {
+        order = json_number_compare(a->value, b->value);
+        order = ranking->order.descending ? -order : order;
+    }
+    return order ? order : point_id_compare(a->id, b->id);
+}
+
+enum status ranking_select(struct call *call, const struct view *view,
+                           const struct ranking *ranking, const struct selection *selection,
+                           size_t *out_count, Qdrant__ScoredPoint ***out)
 {
     struct projection projection;
     struct filter *filter = NULL;
-    struct found *points = NULL, *first = NULL;
-    struct point_id next;
+    struct found *points = NULL;
     size_t count = 0;
-    bool has_next = false;
-    enum status status = prepare(call, view, search, &projection, &filter);
+    uint64_t limit;
+    enum status status = projection_read(call, view, selection->with_payload, false,
+                                         selection->with_vectors, &projection);
+    if (status == STATUS_OK) {
+        status = api_filter(call, view, selection->filter, &filter);
+    }
+    if (__builtin_add_overflow(selection->limit, selection->offset, &limit)) {
+        limit = UINT64_MAX;
+    }
+    if (status == STATUS_OK) {
+        status = ranking_run(call, view, ranking, filter, limit, call->arena, &points, &count);
+    }
     if (status != STATUS_OK) {
         return status;
     }
-    struct view_scroll scroll = {
-        .limit = limit_of(search), .filter = filter, .cancelled = call->cancelled};
-    status = view_scroll(view, &scroll, call->arena, &points, &count, &has_next, &next, call->err);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    count = cut(search, points, count, &first);
-    return project_scored(call, &projection, first, count, out_count, out);
+    size_t skipped = selection->offset < count ? (size_t)selection->offset : count;
+    return project_scored(call, &projection, points + skipped, count - skipped, out_count, out);
 }

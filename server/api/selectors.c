@@ -4,7 +4,7 @@
  * if the deletion had come before the request. Payloads are read together, in one trip to storage.
  */
 #include "index/payload/edit.h"
-#include "server/api/api.h"
+#include "server/api/ranking.h"
 
 static enum status read_paths(struct call *call, char **fields, size_t count,
                               struct projection *out)
@@ -195,6 +195,7 @@ struct projected {
     Qdrant__PointId *id;
     ProtobufCBinaryData payload;
     Qdrant__VectorsOutput *vectors;
+    Qdrant__OrderValue *order_value;
 };
 
 /* `payload` NULL: not asked for. */
@@ -207,7 +208,11 @@ static enum status project_one(struct call *call, const struct projection *proje
     if (!out->id) {
         return api_no_memory(call);
     }
-    if (payload) {
+    if (point->has_value) {
+        out->order_value = order_value_message(call, point->value);
+        status = out->order_value ? STATUS_OK : api_no_memory(call);
+    }
+    if (status == STATUS_OK && payload) {
         status = project_payload(call, projection, *payload, &out->payload);
     }
     if (status == STATUS_OK && projection->vectors) {
@@ -244,6 +249,7 @@ enum status project_retrieved(struct call *call, const struct projection *projec
         }
         point->id = projected.id;
         point->vectors = projected.vectors;
+        point->order_value = projected.order_value;
         if (payloads) {
             point->_payload_json_case = QDRANT__RETRIEVED_POINT___PAYLOAD_JSON_PAYLOAD_JSON;
             point->payload_json = projected.payload;
@@ -284,6 +290,7 @@ enum status project_scored(struct call *call, const struct projection *projectio
         point->score = points[i].score;
         point->version = points[i].version;
         point->vectors = projected.vectors;
+        point->order_value = projected.order_value;
         if (payloads) {
             point->_payload_json_case = QDRANT__SCORED_POINT___PAYLOAD_JSON_PAYLOAD_JSON;
             point->payload_json = projected.payload;

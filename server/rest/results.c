@@ -63,6 +63,11 @@ void rest_result_scroll(struct json_writer *writer, const ProtobufCMessage *outp
     json_end_object(writer);
 }
 
+void rest_result_hits(struct json_writer *writer, const ProtobufCMessage *output)
+{
+    one_member(writer, output, "hits", field_of(output, "hits"));
+}
+
 void rest_result_points(struct json_writer *writer, const ProtobufCMessage *output)
 {
     one_member(writer, output, "points", result_field(output));

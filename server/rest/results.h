@@ -10,6 +10,7 @@ void rest_result_collections(struct json_writer *writer, const ProtobufCMessage 
 void rest_result_collection_info(struct json_writer *writer, const ProtobufCMessage *output);
 void rest_result_aliases(struct json_writer *writer, const ProtobufCMessage *output);
 void rest_result_scroll(struct json_writer *writer, const ProtobufCMessage *output);
+void rest_result_hits(struct json_writer *writer, const ProtobufCMessage *output);
 void rest_result_points(struct json_writer *writer, const ProtobufCMessage *output);
 void rest_result_points_batch(struct json_writer *writer, const ProtobufCMessage *output);
 void rest_result_hits_batch(struct json_writer *writer, const ProtobufCMessage *output);

@@ -1,5 +1,5 @@
-/* Shapes of reads: scroll, count, search and query with all kinds of queries, prefetches,
- * parameters and formulas.
+/* Shapes of reads: scroll, count, facets, distance matrices, search and query, also in groups, with
+ * all kinds of queries, prefetches, parameters and formulas.
  *
  * A query that is not an object of a known kind is a nearest query by a vector or an id. A
  * formula's expression is a number, a name, one operator, or else a condition. */
@@ -157,6 +157,28 @@ static enum status read_search_vector(struct reading *reading, struct dom_value 
     return read_field(reading, vector, message, field, 0);
 }
 
+/* The same vector in a request for groups. */
+static enum status read_groups_vector(struct reading *reading, struct dom_value value,
+                                      ProtobufCMessage *message,
+                                      const ProtobufCFieldDescriptor *field)
+{
+    Qdrant__SearchPointGroups *groups = (Qdrant__SearchPointGroups *)message;
+    Qdrant__SearchPoints search = QDRANT__SEARCH_POINTS__INIT;
+    enum status status =
+        read_search_vector(reading, value, &search.base, field_of(&search.base, field->name));
+    if (status != STATUS_OK)
+        return status;
+    groups->vector = search.vector;
+    groups->n_vector = search.n_vector;
+    groups->sparse_indices = search.sparse_indices;
+    groups->_vector_name_case = QDRANT__SEARCH_POINT_GROUPS___VECTOR_NAME__NOT_SET;
+    if (search._vector_name_case) {
+        groups->_vector_name_case = QDRANT__SEARCH_POINT_GROUPS___VECTOR_NAME_VECTOR_NAME;
+        groups->vector_name = search.vector_name;
+    }
+    return STATUS_OK;
+}
+
 static enum status read_start_from(struct reading *reading, struct dom_value value,
                                    ProtobufCMessage *message)
 {
@@ -197,6 +219,38 @@ static const struct shape_field query_fields[] = {
     {"prefetch", NULL, NULL, FIELD_ONE_OR_LIST, 0, 0},
     {"limit", NULL, NULL, FIELD_MIN, 1, 0},
     WITH_VECTOR_ROW,
+    SHARD_KEY_ROW,
+    {0},
+};
+static const struct shape_field search_groups_fields[] = {
+    {"vector", NULL, read_groups_vector, FIELD_REQUIRED, 0, 0},
+    {"group_by", NULL, NULL, FIELD_REQUIRED, 0, 0},
+    {"group_size", NULL, NULL, FIELD_REQUIRED | FIELD_MIN, 1, 0},
+    {"limit", NULL, NULL, FIELD_REQUIRED | FIELD_MIN, 1, 0},
+    WITH_VECTOR_ROW,
+    SHARD_KEY_ROW,
+    {"vector_name", NULL, NULL, FIELD_HIDDEN, 0, 0},
+    {"sparse_indices", NULL, NULL, FIELD_HIDDEN, 0, 0},
+    {0},
+};
+static const struct shape_field query_groups_fields[] = {
+    {"prefetch", NULL, NULL, FIELD_ONE_OR_LIST, 0, 0},
+    {"group_by", NULL, NULL, FIELD_REQUIRED, 0, 0},
+    {"group_size", NULL, NULL, FIELD_MIN, 1, 0},
+    {"limit", NULL, NULL, FIELD_MIN, 1, 0},
+    WITH_VECTOR_ROW,
+    SHARD_KEY_ROW,
+    {0},
+};
+static const struct shape_field facet_fields[] = {
+    {"key", NULL, NULL, FIELD_REQUIRED, 0, 0},
+    {"limit", NULL, NULL, FIELD_MIN, 1, 0},
+    SHARD_KEY_ROW,
+    {0},
+};
+static const struct shape_field matrix_fields[] = {
+    {"sample", NULL, NULL, FIELD_MIN, 2, 0},
+    {"limit", NULL, NULL, FIELD_MIN, 1, 0},
     SHARD_KEY_ROW,
     {0},
 };
@@ -311,6 +365,24 @@ const struct shape shapes_query[] = {
     {.descriptor = &qdrant__query_batch_points__descriptor,
      .flags = SHAPE_REQUEST | SHAPE_LISTED,
      .fields = query_batch_fields},
+    {.descriptor = &qdrant__search_point_groups__descriptor,
+     .flags = SHAPE_REQUEST,
+     .quirk = "internal",
+     .fields = search_groups_fields},
+    {.descriptor = &qdrant__query_point_groups__descriptor,
+     .flags = SHAPE_REQUEST,
+     .quirk = "internal",
+     .fields = query_groups_fields},
+    {.descriptor = &qdrant__facet_counts__descriptor,
+     .flags = SHAPE_REQUEST,
+     .quirk = "internal",
+     .fields = facet_fields},
+    {.descriptor = &qdrant__search_matrix_points__descriptor,
+     .flags = SHAPE_REQUEST,
+     .quirk = "internal",
+     .fields = matrix_fields},
+    {.descriptor = &qdrant__facet_value__descriptor, .flags = SHAPE_ARM},
+    {.descriptor = &qdrant__group_id__descriptor, .flags = SHAPE_ARM},
     {.descriptor = &qdrant__prefetch_query__descriptor, .fields = prefetch_fields},
     {.descriptor = &qdrant__query__descriptor, .read = read_query},
     {.descriptor = &qdrant__search_params__descriptor, .fields = params_fields},
