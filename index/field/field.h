@@ -52,7 +52,7 @@ struct field_value {
         int64_t integer; /* DATETIME: microseconds */
         double real;
         bool boolean;
-        struct slice text; /* valid until the field changes */
+        struct slice text; /* valid during the call */
     };
 };
 
