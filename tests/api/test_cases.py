@@ -20,9 +20,16 @@ def matching(server, own, chosen):
     return {p["id"] for p in points}
 
 
-@pytest.fixture
-def own(collection):
-    return collection({"size": 1, "distance": "Dot"})
+INDEXES = [None, "keyword", "integer", "float", "bool", "text", "geo", "datetime", "uuid"]
+
+
+@pytest.fixture(params=INDEXES)
+def own(request, server, collection):
+    """A collection, without payload indexes or with one of a type on every key that the cases use: no answer may differ."""
+    made = collection({"size": 1, "distance": "Dot"})
+    for key in ("k", "n", "acl", "s", "a", "t", "tags", "place", "text") if request.param else ():
+        server.call("PUT", f"/collections/{made}/index?wait=true", {"field_name": key, "field_schema": request.param})
+    return made
 
 
 def test_is_null_looks_into_arrays(server, own):
@@ -100,6 +107,37 @@ def test_empty_array_does_not_vanish(server, own):
     assert matching(server, own, {"must_not": [{"key": "tags", "match": {"value": "z"}}]}) == {1, 2, 3, 4, 5}
     assert matching(server, own, {"must": [{"is_empty": {"key": "tags"}}]}) == {1, 3, 4}
     assert {1} <= matching(server, own, {"must": [{"key": "tags", "values_count": {"lt": 1}}]}) <= {1, 3, 4}
+
+
+def test_across_the_antimeridian(server, own):
+    """A box whose west is east of its east, and a circle, hold points on both sides of the 180th meridian."""
+    fill(server, own, [{"place": {"lon": lon, "lat": lat}} for lon, lat in ((179.5, -17), (-179.2, -18), (10, -17))])
+    box = {"top_left": {"lon": 170, "lat": 0}, "bottom_right": {"lon": -170, "lat": -30}}
+    circle = {"center": {"lon": 179.9, "lat": -17.5}, "radius": 200000}
+    assert matching(server, own, {"must": [{"key": "place", "geo_bounding_box": box}]}) == {1, 2}
+    assert matching(server, own, {"must": [{"key": "place", "geo_radius": circle}]}) == {1, 2}
+    ring = [(170, 0), (-170, 0), (-170, -30), (170, -30), (170, 0)]
+    polygon = {"exterior": {"points": [{"lon": lon, "lat": lat} for lon, lat in ring]}}
+    assert matching(server, own, {"must": [{"key": "place", "geo_polygon": polygon}]}) == {1, 2}
+
+
+def test_around_a_pole(server, own):
+    """A circle over a pole holds all longitudes near it."""
+    fill(server, own, [{"place": {"lon": lon, "lat": lat}} for lon, lat in ((0, 89.5), (180, 89.5), (-90, 89.9), (0, 80))])
+    circle = {"center": {"lon": 45, "lat": 89.8}, "radius": 120000}
+    assert matching(server, own, {"must": [{"key": "place", "geo_radius": circle}]}) == {1, 2, 3}
+
+
+def test_filters_on_elements_of_arrays(server, own):
+    """A nested condition is met by one element; an index of the elements' key does not mix them."""
+    server.call("PUT", f"/collections/{own}/index?wait=true", {"field_name": "k[].n", "field_schema": "integer"})
+    server.call("PUT", f"/collections/{own}/index?wait=true", {"field_name": "k[].s", "field_schema": "keyword"})
+    fill(server, own, [{"k": [{"n": 1, "s": "x"}, {"n": 2, "s": "y"}]}, {"k": [{"n": 1, "s": "y"}]}, {"k": {"n": 1, "s": "y"}}])
+    both = [{"key": "n", "match": {"value": 1}}, {"key": "s", "match": {"value": "y"}}]
+    assert matching(server, own, {"must": [{"nested": {"key": "k", "filter": {"must": both}}}]}) == {2}
+    assert matching(server, own, {"must_not": [{"nested": {"key": "k", "filter": {"must": both}}}]}) == {1, 3}
+    assert matching(server, own, {"must": [{"nested": {"key": "k", "filter": {"must_not": both[:1]}}}]}) == {1}
+    assert matching(server, own, {"must": [{"key": "k[].n", "match": {"value": 1}}]}) == {1, 2}
 
 
 @pytest.mark.parametrize("datatype", ["float32", "uint8"])
@@ -225,3 +263,36 @@ def test_no_point_becomes_unreachable(client, server, collection):
                     assert len(set(found)) == len(found) and set(found) <= rows.keys()
                     missed += not found or found[0] != i
             assert missed <= allowed, (restart, exact, missed)
+
+
+def test_multilingual_text(server, collection):
+    """What is stored always matches itself; folding and case are applied to both sides; composed and decomposed are the same."""
+    own = collection({"size": 1, "distance": "Dot"})
+    server.call("PUT", f"/collections/{own}/index?wait=true", {"field_name": "ja", "field_schema": {
+        "type": "text", "tokenizer": "multilingual"}})
+    server.call("PUT", f"/collections/{own}/index?wait=true", {"field_name": "plain", "field_schema": {
+        "type": "text", "tokenizer": "word", "lowercase": True}})
+    server.call("PUT", f"/collections/{own}/index?wait=true", {"field_name": "folded", "field_schema": {
+        "type": "text", "tokenizer": "word", "lowercase": True, "ascii_folding": True}})
+    composed, decomposed = "\u0130stanbul CAF\u00c9", "I\u0307stanbul CAFE\u0301"
+    fill(server, own, [{"ja": "東京都庁", "plain": composed, "folded": composed}, {"plain": decomposed, "folded": decomposed},
+                       {"ja": "京都の寺"}])
+
+    def text(key, words):
+        return matching(server, own, {"must": [{"key": key, "match": {"text": words}}]})
+
+    assert text("ja", "東京都庁") == {1} and text("ja", "都庁") == {1} and text("ja", "京都の寺") == {3}
+    for stored in (composed, decomposed):
+        assert text("plain", stored) == {1, 2} and text("folded", stored) == {1, 2}
+    assert text("folded", "cafe") == {1, 2} and text("plain", "cafe") == set() and text("plain", "café") == {1, 2}
+
+
+def test_order_by_an_array(server, collection):
+    """A point comes once for each of its values, and the limit counts rows."""
+    own = collection({"size": 1, "distance": "Dot"})
+    for indexed in (False, True):
+        if indexed:
+            server.call("PUT", f"/collections/{own}/index?wait=true", {"field_name": "p", "field_schema": "float"})
+        fill(server, own, [{"p": [2, 6]}, {"p": 4}, {"p": 8}])
+        rows = server.call("POST", f"/collections/{own}/points/scroll", {"order_by": "p", "limit": 3})["points"]
+        assert [r["id"] for r in rows] == [1, 2, 1] and [r["order_value"] for r in rows] == [2, 4, 6]
