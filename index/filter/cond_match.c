@@ -1,5 +1,5 @@
 /* match: a value equals one of some values, or none of them (except), or begins with a prefix;
- * words are in cond_text.c.
+ * words are in cond_text.c, patterns in cond_pattern.c.
  *
  * Integer, real and boolean are distinct: 1 does not match 1.0 or true. Except holds for a value
  * that is there and is not in the list, so `except []` is any value but null, and `any []` is
@@ -193,13 +193,19 @@ static enum status create_number_list(struct compiler *compiler,
     return create_integers(compiler, wire->integers, wire->n_integers, except, out);
 }
 
-static enum status create_text(struct compiler *compiler, const struct path *path, const char *text,
+static enum status create_text(struct compiler *compiler, const char *key, const char *text,
                                enum text_mode mode, struct tested *out)
 {
-    return text_test_create(compiler, path, text, mode, &out->test, &out->query);
+    return text_test_create(compiler, key, text, mode, &out->test, &out->query);
 }
 
-static enum status create_test(struct compiler *compiler, const struct path *path,
+static enum status create_pattern(struct compiler *compiler, enum pattern_kind kind,
+                                  const char *text, struct tested *out)
+{
+    return pattern_test_create(compiler, kind, text, &out->test, &out->query);
+}
+
+static enum status create_test(struct compiler *compiler, const char *key,
                                const Qdrant__Match *match, struct tested *out)
 {
     switch (match->match_value_case) {
@@ -220,11 +226,17 @@ static enum status create_test(struct compiler *compiler, const struct path *pat
     case QDRANT__MATCH__MATCH_VALUE_PREFIX:
         return create_prefix(compiler, match->prefix, out);
     case QDRANT__MATCH__MATCH_VALUE_TEXT:
-        return create_text(compiler, path, match->text, TEXT_ALL, out);
+        return create_text(compiler, key, match->text, TEXT_ALL, out);
     case QDRANT__MATCH__MATCH_VALUE_TEXT_ANY:
-        return create_text(compiler, path, match->text_any, TEXT_ANY, out);
+        return create_text(compiler, key, match->text_any, TEXT_ANY, out);
     case QDRANT__MATCH__MATCH_VALUE_PHRASE:
-        return create_text(compiler, path, match->phrase, TEXT_PHRASE, out);
+        return create_text(compiler, key, match->phrase, TEXT_PHRASE, out);
+    case QDRANT__MATCH__MATCH_VALUE_SUBSTRING:
+        return create_pattern(compiler, PATTERN_SUBSTRING, match->substring, out);
+    case QDRANT__MATCH__MATCH_VALUE_WILDCARD:
+        return create_pattern(compiler, PATTERN_WILDCARD, match->wildcard, out);
+    case QDRANT__MATCH__MATCH_VALUE_REGEX:
+        return create_pattern(compiler, PATTERN_REGEX, match->regex, out);
     default:
         return compiler_refuse(compiler, "the match has no value");
     }
@@ -234,7 +246,7 @@ enum status part_match_compile(struct compiler *compiler, const struct path *pat
                                const Qdrant__FieldCondition *wire, struct cond **out)
 {
     struct tested tested = {0};
-    enum status status = create_test(compiler, path, wire->match, &tested);
+    enum status status = create_test(compiler, wire->key, wire->match, &tested);
     return status == STATUS_OK ? cond_values_create(compiler, path, tested.test, tested.query, out)
                                : status;
 }

@@ -4,12 +4,14 @@
 #include "index/field/field_set.h"
 #include "index/filter/filter.h"
 #include "index/payload/path.h"
+#include "index/text/pattern.h"
 
 struct compiler {
     struct arena *arena;
     struct error *err;
     uint32_t depth, depth_max;
     uint32_t conditions_count, conditions_max;
+    uint32_t patterns_count;
     const char *prefix; /* path of the array whose elements are looked at, with `[].`; "": none */
     const struct text_field *text_fields;
     size_t text_fields_count;
@@ -106,10 +108,14 @@ bool number_in_range(struct json_number number, const struct number_range *range
 /* Keeps the narrower of the range's bound and this one. */
 void number_range_narrow(struct number_range *range, enum bound_side side, bool inclusive,
                          struct json_number number);
-/* The parts of `match` that read text as words. */
-enum status text_test_create(struct compiler *compiler, const struct path *path, const char *text,
+/* The parts of `match` that read text as words; `key` as the condition has it. */
+enum status text_test_create(struct compiler *compiler, const char *key, const char *text,
                              enum text_mode mode, const struct value_test **out,
                              struct field_query **query);
+
+/* The parts of `match` that are patterns. */
+enum status pattern_test_create(struct compiler *compiler, enum pattern_kind kind, const char *text,
+                                const struct value_test **out, struct field_query **query);
 
 enum status compiler_path(struct compiler *compiler, const char *key, struct path **out);
 /* BAD_INPUT; `what` is a sentence. */
