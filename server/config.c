@@ -42,6 +42,11 @@ struct setting {
 
 #define AT(field) offsetof(struct settings, field)
 #define KB_MAX    ((uint64_t)1 << 40)
+#define STRICT(name, type, value, max, help)                                                       \
+    {                                                                                              \
+        "storage.collection.strict_mode." #name, type, AT(storage.collection.strict_mode.name),    \
+            value, 0, max, NULL, help                                                              \
+    }
 static const struct setting table[] = {
     /* key, type, place, default, min, max, words, help */
     {"log_level", TYPE_WORD, AT(log_level), "INFO", 0, 0, " trace debug info warn error off ",
@@ -80,6 +85,8 @@ static const struct setting table[] = {
      "time for a request body beyond a steady 16 KiB a second, and for a stalled reader"},
     {"service.shutdown_timeout_sec", TYPE_UINT, AT(service.shutdown_timeout_sec), "30", 0, 3600,
      NULL, "time that requests have to finish when the server is told to stop"},
+    {"service.slow_query_secs", TYPE_REAL, AT(service.slow_query_secs), "1.2", 0, 86400, NULL,
+     "a read that takes longer is looked at for GET /issues"},
     {"service.enable_cors", TYPE_BOOL, AT(service.enable_cors), "true", 0, 0, NULL,
      "let web pages of any origin call this server"},
     {"service.enable_tls", TYPE_OFF, AT(service.enable_tls), "false", 0, 0, NULL,
@@ -132,6 +139,30 @@ static const struct setting table[] = {
     {"storage.performance.max_search_threads", TYPE_UINT,
      AT(storage.performance.max_search_threads), "0", 0, 1024, NULL,
      "compute threads; 0: as service.max_workers says"},
+    STRICT(enabled, TYPE_BOOL, "false", 0,
+           "strict mode of new collections that do not say; the limits below belong to it"),
+    STRICT(max_query_limit, TYPE_UINT, "0", UINT32_MAX,
+           "largest limit of a read; 0, here and below: no limit"),
+    STRICT(max_timeout, TYPE_UINT, "0", UINT32_MAX, "longest timeout of a request, seconds"),
+    STRICT(unindexed_filtering_retrieve, TYPE_BOOL, "true", 0,
+           "may reads filter on keys without an index"),
+    STRICT(unindexed_filtering_update, TYPE_BOOL, "true", 0,
+           "may updates filter on keys without an index"),
+    STRICT(search_max_hnsw_ef, TYPE_UINT, "0", UINT32_MAX, "largest hnsw_ef of a search"),
+    STRICT(search_allow_exact, TYPE_BOOL, "true", 0, "may searches be exact"),
+    STRICT(search_max_oversampling, TYPE_REAL, "0", 1000000, "largest oversampling of a search"),
+    STRICT(upsert_max_batchsize, TYPE_UINT, "0", UINT64_MAX, "points in an upsert"),
+    STRICT(search_max_batchsize, TYPE_UINT, "0", UINT64_MAX, "searches in a batch"),
+    STRICT(max_collection_vector_size_bytes, TYPE_UINT, "0", UINT64_MAX, "bytes of stored vectors"),
+    STRICT(read_rate_limit, TYPE_UINT, "0", UINT32_MAX, "reads a minute"),
+    STRICT(write_rate_limit, TYPE_UINT, "0", UINT32_MAX, "updates a minute"),
+    STRICT(max_collection_payload_size_bytes, TYPE_UINT, "0", UINT64_MAX, "bytes of payloads"),
+    STRICT(max_points_count, TYPE_UINT, "0", UINT64_MAX, "points"),
+    STRICT(filter_max_conditions, TYPE_UINT, "0", UINT64_MAX, "conditions in a filter"),
+    STRICT(condition_max_size, TYPE_UINT, "0", UINT64_MAX, "values in a condition"),
+    STRICT(max_payload_index_count, TYPE_UINT, "0", UINT64_MAX, "payload indexes"),
+    STRICT(max_resident_memory_percent, TYPE_UINT, "0", 100,
+           "resident memory past which updates are refused"),
     {"storage.cache_mb", TYPE_UINT, AT(storage.cache_mb), "256", 8, 16777216, NULL,
      "cache of storage blocks"},
     {"storage.write_buffer_mb", TYPE_UINT, AT(storage.write_buffer_mb), "64", 1, 16384, NULL,

@@ -27,6 +27,7 @@ struct settings {
         uint64_t max_header_kb;
         uint64_t request_memory_mb, body_memory_mb;
         uint64_t idle_timeout_sec, header_timeout_sec, body_timeout_sec, shutdown_timeout_sec;
+        double slow_query_secs;
         bool enable_cors, enable_tls, jwt_rbac;
         char *api_key, *alt_api_key, *read_only_api_key; /* "": not set */
     } service;
@@ -48,6 +49,18 @@ struct settings {
         struct {
             uint64_t max_search_threads; /* 0: service.max_workers */
         } performance;
+        struct {
+            struct {
+                bool enabled, unindexed_filtering_retrieve, unindexed_filtering_update;
+                bool search_allow_exact;
+                double search_max_oversampling; /* here and below: 0 is no limit */
+                uint64_t max_query_limit, max_timeout, search_max_hnsw_ef, upsert_max_batchsize;
+                uint64_t search_max_batchsize, max_collection_vector_size_bytes;
+                uint64_t read_rate_limit, write_rate_limit, max_collection_payload_size_bytes;
+                uint64_t max_points_count, filter_max_conditions, condition_max_size;
+                uint64_t max_payload_index_count, max_resident_memory_percent;
+            } strict_mode;
+        } collection;
         uint64_t cache_mb, write_buffer_mb, checkpoint_log_mb, log_queue_mb, apply_threads;
     } storage;
     struct {

@@ -143,7 +143,8 @@ static void request_finish(struct exchange *request)
         .content_type = request->content_type,
         .gzip = request->answer_packed,
         .varies = request->accepts_gzip,
-        .retry_after_sec = retry_after_sec(request->status),
+        .retry_after_sec = request->retry_after_sec != 0 ? request->retry_after_sec
+                                                         : retry_after_sec(request->status),
     };
     size_t size = 0;
     reply.memory = buffer_take(&request->answer, &size);
@@ -521,6 +522,7 @@ enum status request_service_create(const struct request_options *options,
         return status;
     }
     service->router = router_create(options->ops, options->ops_count);
+    service->guard = guard_create(settings);
     *out = service;
     return STATUS_OK;
 }
@@ -539,6 +541,7 @@ void request_service_destroy(struct request_service *service)
 {
     worker_pool_destroy(service->pool);
     router_destroy(service->router);
+    guard_destroy(service->guard);
     mem_free(service);
 }
 

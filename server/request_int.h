@@ -1,6 +1,7 @@
 /* Shared by request.c (states and hand-overs) and request_run.c (what happens on a compute thread).
  */
 #pragma once
+#include "server/api/guard.h"
 #include "server/http/gzip.h"
 #include "server/http/route.h"
 #include "server/request.h"
@@ -9,6 +10,7 @@ struct request_service {
     struct request_options options;
     struct worker_pool *pool;
     struct router *router;
+    struct guard *guard;
     size_t body_bytes_max;
     size_t arena_bytes_max;
     size_t held_bytes_max; /* bodies of all requests together */
@@ -63,7 +65,8 @@ struct exchange {
     ProtobufCMessage *input;
     struct fsm_result result; /* of a write */
     struct error err;
-    int status; /* of the answer */
+    uint32_t retry_after_sec; /* 0: by the status */
+    int status;               /* of the answer */
     const char *content_type;
     struct buffer answer;
     bool answer_packed;

@@ -1,6 +1,6 @@
 /* What happens to a request on a compute thread: unpack and decode the body, run the operation,
  * encode the answer; for a write, propose its command and, when the log and the state machine have
- * had it, make the answer.
+ * had it, make the answer. Limits stand before both (server/api/guard.h).
  *
  * A write's command lives apart from its request, in `struct write`, because the two end at
  * different times: with wait=false the client is answered when the command is on disk, and the
@@ -21,6 +21,7 @@ struct write {
     struct proposal proposal; /* first */
     struct buffer command;
     struct exchange *request; /* NULL: it was given back */
+    struct hold hold;         /* what it may add to its collection */
     bool wait;
 };
 
@@ -49,6 +50,8 @@ static struct call call_of(struct exchange *request)
         .info = request->service->options.info,
         .cancelled = &request->cancelled,
         .deadline_ns = request->deadline_ns,
+        .guard = request->service->guard,
+        .retry_after_sec = &request->retry_after_sec,
     };
 }
 
@@ -148,6 +151,7 @@ static void on_applied(struct proposal *proposal, const struct fsm_result *resul
 {
     struct write *write = (struct write *)proposal;
     struct exchange *request = write->request;
+    budget_release(&write->hold);
     if (request != NULL) {
         request->result = *result;
         request_decided(request);
@@ -163,8 +167,9 @@ static bool propose(struct exchange *request, struct request_local *local)
     struct call call = call_of(request);
     struct write *write = mem_zalloc(sizeof(*write));
     buffer_init(&write->command, request->service->arena_bytes_max);
-    enum status status = op->propose(&call, request->input, &write->command);
+    enum status status = guard_propose(&call, op, request->input, &write->command, &write->hold);
     if (status == STATUS_OK && write->command.failed) {
+        budget_release(&write->hold);
         status = error_set(&request->err, STATUS_TOO_LARGE, "the request needs too much memory");
     }
     if (status != STATUS_OK || write->command.size == 0) {
@@ -243,7 +248,7 @@ bool request_run(struct exchange *request, struct request_local *local)
     }
     ProtobufCMessage *output = message_new(request);
     struct call call = call_of(request);
-    status = output == NULL ? request->err.code : op->run(&call, request->input, output);
+    status = output == NULL ? request->err.code : guard_run(&call, op, request->input, output);
     if (status == STATUS_OK) {
         succeed(request, output, local);
     } else {

@@ -18,6 +18,11 @@ enum status view_payload_bytes(const struct view *view, const atomic_bool *cance
     return segment_stored_payload_bytes(view->collection->segment, cancelled, out, err);
 }
 
+bool view_has_vector(const struct view *view, const struct found *point, uint32_t slot)
+{
+    return segment_found_vector(view->collection->segment, point->offset, slot).data != NULL;
+}
+
 void view_each_unindexed(const struct view *view, const struct filter *filter,
                          void (*each)(void *ctx, const char *key, enum field_type type), void *ctx)
 {

@@ -11,6 +11,8 @@ void view_usage(const struct view *view, struct usage *out);
 /* Bytes of all payloads, as JSON text: reads all of them. CANCELLED. */
 enum status view_payload_bytes(const struct view *view, const atomic_bool *cancelled, uint64_t *out,
                                struct error *err);
+/* Does a point found a moment ago have this vector? */
+bool view_has_vector(const struct view *view, const struct found *point, uint32_t slot);
 /* Keys that the filter asks for but that no payload index serves, with the type of the index that
  * would. */
 void view_each_unindexed(const struct view *view, const struct filter *filter,

@@ -4,6 +4,7 @@
 #include "server/api/op.h"
 
 #include "collections.pb-c.h"
+#include "command.pb-c.h"
 #include "points.pb-c.h"
 #include "sagitta.pb-c.h"
 
@@ -24,6 +25,8 @@
 #define wait_update_collection NULL
 #define wait_delete_collection NULL
 #define wait_change_aliases    NULL
+#define wait_update_quotas     NULL
+#define wait_clear_issues      NULL
 
 #define X(id, method_text, path_text, grpc_text, flag_bits, input_name, output_name, result)       \
     {.name = #id,                                                                                  \

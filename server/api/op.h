@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct engine;
+struct guard;       /* server/api/guard.h */
 struct server_info; /* what the service endpoints report; server/watch/info.h */
 
 struct call {
@@ -23,8 +24,10 @@ struct call {
     struct engine *engine;
     const struct server_info *info;
     const atomic_bool
-        *cancelled;       /* the client left, or the deadline passed: long loops look at it */
-    uint64_t deadline_ns; /* clock_monotonic_ns; 0: none */
+        *cancelled;            /* the client left, or the deadline passed: long loops look at it */
+    uint64_t deadline_ns;      /* clock_monotonic_ns; 0: none */
+    struct guard *guard;       /* limits on collections and on the node; NULL in tests: none */
+    uint32_t *retry_after_sec; /* set with RATE_LIMITED; may be NULL */
 };
 
 enum op_flag {

@@ -3,6 +3,8 @@
 #include "server/api/api.h"
 #include "server/api/config_check.h"
 #include "server/api/ops.h"
+#include "server/api/strict_defaults.h"
+#include "server/watch/info.h"
 #include "storage/base/clock.h"
 
 #define ENABLE(message, prefix, field, number)                                                     \
@@ -97,6 +99,9 @@ static bool fill_params(struct call *call, const struct engine_defaults *default
         part(call, config->vectors_config, &qdrant__vectors_config__descriptor);
     if (!strict || !vectors) {
         return false;
+    }
+    if (call->info && call->info->settings) {
+        strict_defaults(call->info->settings, strict);
     }
     ENABLE(strict, QDRANT__STRICT_MODE_CONFIG___ENABLED_ENABLED, enabled, false);
     if (vectors->config_case == QDRANT__VECTORS_CONFIG__CONFIG__NOT_SET) {

@@ -9,6 +9,14 @@ enum status run_livez(struct call *call, const void *input, void *output);
 enum status run_readyz(struct call *call, const void *input, void *output);
 enum status run_metrics(struct call *call, const void *input, void *output);
 enum status run_telemetry(struct call *call, const void *input, void *output);
+enum status run_get_quotas(struct call *call, const void *input, void *output);
+enum status propose_update_quotas(struct call *call, const void *input, struct buffer *command);
+enum status reply_update_quotas(struct call *call, const void *input,
+                                const struct fsm_result *result, void *output);
+enum status run_get_issues(struct call *call, const void *input, void *output);
+enum status propose_clear_issues(struct call *call, const void *input, struct buffer *command);
+enum status reply_clear_issues(struct call *call, const void *input,
+                               const struct fsm_result *result, void *output);
 enum status run_list_collections(struct call *call, const void *input, void *output);
 enum status run_get_collection(struct call *call, const void *input, void *output);
 enum status run_collection_exists(struct call *call, const void *input, void *output);

@@ -8,5 +8,7 @@ struct process_memory { /* bytes; 0 where the system does not say */
 };
 void process_memory(struct process_memory *out);
 uint64_t process_ram_bytes(void); /* of the machine */
-uint32_t process_cores(void);     /* online */
-bool process_in_container(void);  /* as container engines mark it */
+/* What this process may have: the machine's, or less where a control group limits it. */
+uint64_t process_memory_max_bytes(void);
+uint32_t process_cores(void);    /* online */
+bool process_in_container(void); /* as container engines mark it */

@@ -3,6 +3,7 @@
  * Vectors are one set of parameters or a map of them by name; a quantization is named by its
  * member, or "Disabled" in a change; threads are a number or "auto"; metadata is kept as text. */
 #include "collections.pb-c.h"
+#include "command.pb-c.h"
 
 #include "server/rest/shape.h"
 
@@ -146,6 +147,12 @@ static const struct shape_field strict_fields[] = {
     {"max_resident_memory_percent", NULL, NULL, FIELD_MIN | FIELD_MAX, 1, 100},
     {0},
 };
+static const struct shape_field quotas_fields[] = {
+    {"max_resident_memory_percent", NULL, NULL, FIELD_MIN | FIELD_MAX, 1, 100},
+    {"max_disk_usage_percent", NULL, NULL, FIELD_MIN | FIELD_MAX, 1, 100},
+    {"release_margin_percent", NULL, NULL, FIELD_MAX, 0, 100},
+    {0},
+};
 
 const struct shape shapes_collections[] = {
     {.descriptor = &qdrant__create_collection__descriptor,
@@ -191,5 +198,6 @@ const struct shape shapes_collections[] = {
     {.descriptor = &qdrant__strict_mode_sparse_config__descriptor, .flags = SHAPE_BARE},
     {.descriptor = &qdrant__strict_mode_multivector_config__descriptor, .flags = SHAPE_BARE},
     {.descriptor = &qdrant__optimizer_status__descriptor, .write = write_optimizer_status},
+    {.descriptor = &sagitta__quotas__descriptor, .fields = quotas_fields},
     {0},
 };
