@@ -114,6 +114,11 @@ size_t field_points(const struct field *field)
     return roaring_bitmap_get_cardinality(field->present);
 }
 
+const roaring_bitmap_t *field_foreign(const struct field *field)
+{
+    return field->foreign;
+}
+
 bool field_has_foreign(const struct field *field)
 {
     return !roaring_bitmap_is_empty(field->foreign);
