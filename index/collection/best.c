@@ -22,6 +22,11 @@ void best_deinit(struct best *best)
     best->items = NULL;
 }
 
+void best_clear(struct best *best)
+{
+    best->count = 0;
+}
+
 static uint8_t *item_at(const struct best *best, size_t index)
 {
     return best->items + index * best->item_bytes;

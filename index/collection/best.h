@@ -15,6 +15,7 @@ struct best {
 void best_init(struct best *best, size_t item_bytes, uint64_t limit,
                int (*compare)(const void *ctx, const void *a, const void *b), const void *ctx);
 void best_deinit(struct best *best);
+void best_clear(struct best *best); /* empty, as new */
 /* The worst item kept, which a better one would replace; NULL while there is room. */
 const void *best_worst(const struct best *best);
 /* Keeps a copy of the item if it is good enough. False: no memory. */

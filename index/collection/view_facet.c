@@ -1,8 +1,9 @@
-/* Counting values: one pass over the payloads of the matching points into a hash map of all values,
- * from which the most frequent are taken.
+/* Counting values. An index that knows all values gives each with its count; else one pass over the
+ * payloads of the matching points counts them in a hash map. Of all values a heap keeps the most
+ * frequent.
  *
  * An entry notes the point that counted last, so that a value that a point has twice counts once.
- * Threads: any reader. Failures: a client that has left, storage, and too many different values. */
+ * Threads: any reader. Failures: a client that has left, storage, too many different values. */
 #include "index/collection/view_facet.h"
 
 #include "index/collection/best.h"
@@ -140,6 +141,33 @@ static bool count_point(void *ctx, point_offset point, struct slice payload)
     return counting->too_many;
 }
 
+/* ---- the most frequent ---- */
+
+struct choosing {
+    struct best best;    /* struct facet_hit */
+    struct arena *texts; /* of values that an index gave: they are its own */
+    bool no_memory;
+};
+
+static bool choose_hit(void *ctx, const struct field_value *value, uint64_t count)
+{
+    struct choosing *choosing = ctx;
+    struct facet_hit hit = {.value = *value, .count = count};
+    const struct facet_hit *worst = best_worst(&choosing->best);
+    if (worst && compare_hits(NULL, &hit, worst) > 0) {
+        return false;
+    }
+    if (value->kind == VALUE_TEXT && value->text.size > 0) {
+        if (memchr(value->text.data, 0, value->text.size)) {
+            return false;
+        }
+        hit.value.text.data = arena_memdup(choosing->texts, value->text.data, value->text.size);
+        choosing->no_memory = !hit.value.text.data;
+    }
+    choosing->no_memory = choosing->no_memory || !best_push(&choosing->best, &hit);
+    return choosing->no_memory;
+}
+
 static enum status no_memory(struct error *err)
 {
     return error_set(err, STATUS_TOO_LARGE, "request needs too much memory");
@@ -169,45 +197,51 @@ static enum status take_hits(struct best *best, struct arena *arena, struct face
     return STATUS_OK;
 }
 
-static bool choose_hits(const struct counting *counting, struct best *best)
-{
-    size_t cursor = 0;
-    struct slice key;
-    void *entry = NULL;
-    bool fits = true;
-    while (fits && hashmap_next(counting->entries, &cursor, &key, &entry)) {
-        fits = best_push(best, &((const struct entry *)entry)->hit);
-    }
-    return fits;
-}
-
-enum status view_facet(const struct view *view, const struct view_facet *facet, struct arena *arena,
-                       struct facet_hit **out, size_t *count, struct error *err)
+static enum status count_by_pass(const struct view *view, const struct view_facet *facet,
+                                 struct choosing *choosing, struct error *err)
 {
     struct counting counting = {
-        .facet = facet, .entries = hashmap_create(), .arena = arena_create(0)};
+        .facet = facet, .entries = hashmap_create(), .arena = choosing->texts};
     struct payload_pass pass = {.filter = facet->filter,
                                 .cancelled = facet->cancelled,
                                 .each = count_point,
                                 .ctx = &counting};
-    struct best best;
     buffer_init(&counting.key, 0);
-    best_init(&best, sizeof(struct facet_hit), facet->limit, compare_hits, NULL);
     enum status status = segment_each_payload(view->collection->segment, &pass, err);
     if (status == STATUS_OK && counting.too_many) {
         status =
             error_set(err, STATUS_TOO_LARGE,
                       "the key has more than %d different values: narrow the filter", VALUES_MAX);
     }
-    if (status == STATUS_OK && !choose_hits(&counting, &best)) {
+    size_t cursor = 0;
+    struct slice key;
+    void *entry = NULL;
+    while (status == STATUS_OK && !choosing->no_memory &&
+           hashmap_next(counting.entries, &cursor, &key, &entry)) {
+        choosing->no_memory = !best_push(&choosing->best, &((const struct entry *)entry)->hit);
+    }
+    buffer_deinit(&counting.key);
+    hashmap_destroy(counting.entries);
+    return status;
+}
+
+enum status view_facet(const struct view *view, const struct view_facet *facet, struct arena *arena,
+                       struct facet_hit **out, size_t *count, struct error *err)
+{
+    struct choosing choosing = {.texts = arena_create(0)};
+    struct index_pass pass = {.path = facet->path, .filter = facet->filter};
+    best_init(&choosing.best, sizeof(struct facet_hit), facet->limit, compare_hits, NULL);
+    enum status status = STATUS_OK;
+    if (!segment_index_values(view->collection->segment, &pass, choose_hit, &choosing)) {
+        status = count_by_pass(view, facet, &choosing, err);
+    }
+    if (status == STATUS_OK && choosing.no_memory) {
         status = no_memory(err);
     }
     if (status == STATUS_OK) {
-        status = take_hits(&best, arena, out, count, err);
+        status = take_hits(&choosing.best, arena, out, count, err);
     }
-    best_deinit(&best);
-    buffer_deinit(&counting.key);
-    arena_destroy(counting.arena);
-    hashmap_destroy(counting.entries);
+    best_deinit(&choosing.best);
+    arena_destroy(choosing.texts);
     return status;
 }

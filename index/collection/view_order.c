@@ -1,5 +1,10 @@
-/* Ordering by a payload key: one pass over the payloads of the matching points, which keeps the
- * best `limit` rows in a heap. A point's values are sorted first, so that equal ones give one row.
+/* Ordering by a payload key. The best `limit` rows are kept in a heap, because equal values are
+ * ordered by id; an index gives values in order until the heap is full of better ones. Without an
+ * index that knows all values it is one pass over the payloads of the matching points. A point's
+ * values are sorted first, so that equal ones give one row.
+ *
+ * A value is told as it was written, 4 as an integer and 4.0 as a real; of both the integer. An
+ * index of reals does not know, so the payloads of its rows are read.
  *
  * Threads: any reader. Failures: a client that has left, storage, and no memory for the rows. */
 #include "index/collection/view_order.h"
@@ -41,9 +46,12 @@ static int compare_rows(const void *ctx, const void *a, const void *b)
     return result ? result : point_id_compare(left->id, right->id);
 }
 
+/* Of equal numbers the integer is told. */
 static int compare_numbers(const void *a, const void *b)
 {
-    return json_number_compare(*(const struct json_number *)a, *(const struct json_number *)b);
+    const struct json_number *left = a, *right = b;
+    int result = json_number_compare(*left, *right);
+    return result ? result : (int)(left->kind == NUMBER_REAL) - (int)(right->kind == NUMBER_REAL);
 }
 
 /* False: the value has no order. */
@@ -137,21 +145,106 @@ static enum status take_rows(struct ordering *ordering, struct arena *arena, str
     return STATUS_OK;
 }
 
+/* ---- by way of an index ---- */
+
+static bool add_row(void *ctx, const struct field_value *value, point_offset point)
+{
+    struct ordering *ordering = ctx;
+    const struct row *worst = best_worst(&ordering->rows);
+    struct row row = {.point = point, .value = {.kind = NUMBER_SIGNED}};
+    if (value->kind == VALUE_REAL) {
+        row.value = (struct json_number){.kind = NUMBER_REAL, .real_value = value->real};
+    } else {
+        row.value.signed_value = value->integer;
+    }
+    if (worst && compare_values(ordering->order, row.value, worst->value) > 0) {
+        return true; /* as are all that follow */
+    }
+    row.id = segment_id(ordering->segment, point);
+    ordering->no_memory = !best_push(&ordering->rows, &row);
+    return ordering->no_memory;
+}
+
+static bool find_rows(struct ordering *ordering)
+{
+    const struct view_order *order = ordering->order;
+    struct index_pass pass = {.path = order->path, .filter = order->filter};
+    struct index_order by = {.descending = order->descending, .from = order->from};
+    return segment_index_order(ordering->segment, &pass, &by, add_row, ordering);
+}
+
+struct spelling {
+    struct json_number wanted;
+    struct json_number found; /* as it is written */
+    bool is_found;
+};
+
+static bool compare_spelling(void *ctx, struct json_view view)
+{
+    struct spelling *spelling = ctx;
+    struct json_number value;
+    if (!order_value(view, &value) || json_number_compare(value, spelling->wanted) != 0) {
+        return false;
+    }
+    if (!spelling->is_found || value.kind == NUMBER_SIGNED) {
+        spelling->found = value;
+    }
+    spelling->is_found = true;
+    return value.kind == NUMBER_SIGNED;
+}
+
+/* Reals of an index become what the payloads say. */
+static enum status spell_values(const struct view *view, const struct view_order *order,
+                                struct found *points, size_t count, struct error *err)
+{
+    enum { AT_ONCE = 256 };
+    struct slice payloads[AT_ONCE];
+    struct arena *arena = arena_create(0);
+    enum status status = STATUS_OK;
+    for (size_t from = 0; from < count && status == STATUS_OK; from += AT_ONCE) {
+        size_t part = count - from < AT_ONCE ? count - from : AT_ONCE;
+        status = view_payloads(view, points + from, part, arena, payloads, err);
+        for (size_t i = 0; i < part && status == STATUS_OK; i++) {
+            struct spelling spelling = {.wanted = points[from + i].value};
+            if (payloads[i].data) {
+                payload_each_value(order->path, json_view_of(payloads[i]), compare_spelling,
+                                   &spelling);
+            }
+            if (spelling.is_found) {
+                points[from + i].value = spelling.found;
+            }
+        }
+        arena_reset(arena);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+static enum status pass_over(struct ordering *ordering, struct error *err)
+{
+    struct payload_pass pass = {.filter = ordering->order->filter,
+                                .cancelled = ordering->order->cancelled,
+                                .each = add_point,
+                                .ctx = ordering};
+    best_clear(&ordering->rows);
+    return segment_each_payload(ordering->segment, &pass, err);
+}
+
 enum status view_order(const struct view *view, const struct view_order *order, struct arena *arena,
                        struct found **out, size_t *count, struct error *err)
 {
     struct ordering ordering = {.order = order, .segment = view->collection->segment};
-    struct payload_pass pass = {.filter = order->filter,
-                                .cancelled = order->cancelled,
-                                .each = add_point,
-                                .ctx = &ordering};
     best_init(&ordering.rows, sizeof(struct row), order->limit, compare_rows, order);
-    enum status status = segment_each_payload(ordering.segment, &pass, err);
+    bool by_index = find_rows(&ordering);
+    enum status status = by_index ? STATUS_OK : pass_over(&ordering, err);
     if (status == STATUS_OK && ordering.no_memory) {
         status = error_set(err, STATUS_TOO_LARGE, "request needs too much memory");
     }
     if (status == STATUS_OK) {
         status = take_rows(&ordering, arena, out, count, err);
+    }
+    if (status == STATUS_OK && by_index && *count > 0 && (*out)[0].value.kind == NUMBER_REAL) {
+        status = spell_values(view, order, *out, *count, err);
     }
     best_deinit(&ordering.rows);
     mem_free(ordering.values);

@@ -165,6 +165,14 @@ enum status segment_find_matches(struct segment *segment, const struct filter *f
 enum status segment_lookup(struct segment *segment, const struct filter *filter,
                            const struct snapshot *snapshot, const atomic_bool *cancelled,
                            roaring_bitmap_t **out, struct error *err);
+/* With the lock of the indexes held for reading: what they tell of the filter, hidden points
+ * included. False: nothing. */
+struct candidates;
+bool segment_candidates(struct segment *segment, const struct filter *filter,
+                        const struct snapshot *snapshot, struct candidates *out);
+/* Takes out of the set what the indexes know and the snapshot does not show. */
+void segment_drop_hidden(struct segment *segment, const struct snapshot *snapshot,
+                         roaring_bitmap_t *set);
 /* What the command being made would see; sets bits of `out`. False: indexes do not help. */
 bool segment_lookup_pending(struct segment *segment, const struct filter *filter,
                             struct bitmap *out);

@@ -38,20 +38,25 @@ static void locate(void *ctx, const struct point_id *ids, size_t count, roaring_
     }
 }
 
-static bool look_up(struct segment *segment, const struct filter *filter,
-                    const struct snapshot *snapshot, struct candidates *out)
+bool segment_candidates(struct segment *segment, const struct filter *filter,
+                        const struct snapshot *snapshot, struct candidates *out)
 {
     struct place place = {.segment = segment, .snapshot = snapshot};
     struct candidate_source source = {.fields = segment->fields, .ctx = &place, .locate = locate};
+    return field_set_count(segment->fields) > 0 && filter_candidates(filter, &source, out);
+}
+
+static bool look_up(struct segment *segment, const struct filter *filter,
+                    const struct snapshot *snapshot, struct candidates *out)
+{
     field_set_lock_read(segment->fields);
-    bool known = field_set_count(segment->fields) > 0 && filter_candidates(filter, &source, out);
+    bool known = segment_candidates(segment, filter, snapshot, out);
     field_set_unlock_read(segment->fields);
     return known;
 }
 
-/* Drops what the snapshot does not show. */
-static void drop_hidden(struct segment *segment, const struct snapshot *snapshot,
-                        roaring_bitmap_t *set)
+void segment_drop_hidden(struct segment *segment, const struct snapshot *snapshot,
+                         roaring_bitmap_t *set)
 {
     struct graveyard *graves = &segment->graves;
     roaring_bitmap_remove_range(set, snapshot->count, (uint64_t)UINT32_MAX + 1);
@@ -166,7 +171,7 @@ enum status segment_lookup(struct segment *segment, const struct filter *filter,
     if (!filter || !look_up(segment, filter, snapshot, &found)) {
         return STATUS_OK;
     }
-    drop_hidden(segment, snapshot, found.sure);
+    segment_drop_hidden(segment, snapshot, found.sure);
     if (!found.possible) {
         *out = found.sure;
         return STATUS_OK;
@@ -174,7 +179,7 @@ enum status segment_lookup(struct segment *segment, const struct filter *filter,
     enum status status = STATUS_OK;
     if (!is_remembered(segment, filter, snapshot->count)) {
         roaring_bitmap_t *unsure = roaring_bitmap_andnot(found.possible, found.sure);
-        drop_hidden(segment, snapshot, unsure);
+        segment_drop_hidden(segment, snapshot, unsure);
         status = check_unsure(segment, filter, cancelled, unsure, found.sure, err);
         roaring_bitmap_free(unsure);
         if (status == STATUS_OK) {

@@ -14,6 +14,29 @@ struct payload_pass {
 enum status segment_each_payload(struct segment *segment, const struct payload_pass *pass,
                                  struct error *err);
 
+/* The same values by way of the payload index of a path. False: there is none, or it does not know
+ * all values of the points that the filter accepts, or a pass is faster; what `each` was given so
+ * far does not count then. The indexes are locked meanwhile: `each` copies the texts that it keeps,
+ * and is short. Returning true stops. */
+struct index_pass {
+    const struct path *path;
+    const struct filter *filter; /* NULL: all points */
+};
+/* Each value with the number of points that have it, in no order: strings of keywords and UUIDs,
+ * integers, booleans. */
+bool segment_index_values(struct segment *segment, const struct index_pass *pass,
+                          bool (*each)(void *ctx, const struct field_value *value, uint64_t count),
+                          void *ctx);
+/* Each value of each point, in the order of values, equal values in no order: integers, reals and
+ * points in time. `from`: the first value; NULL: all. */
+struct index_order {
+    bool descending;
+    const struct json_number *from;
+};
+bool segment_index_order(
+    struct segment *segment, const struct index_pass *pass, const struct index_order *order,
+    bool (*each)(void *ctx, const struct field_value *value, point_offset point), void *ctx);
+
 struct segment_draw {
     const struct filter *filter; /* NULL: all points */
     const atomic_bool *cancelled;
