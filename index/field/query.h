@@ -13,9 +13,6 @@ struct number_bound {
 struct number_range {
     struct number_bound low, high;
 };
-struct geo_box { /* degrees; west <= east: shapes across the antimeridian are two */
-    double west, south, east, north;
-};
 struct pattern; /* index/text/pattern.h */
 
 enum query_kind {
@@ -52,8 +49,10 @@ struct field_query {
         struct {
             const struct geo_box *boxes; /* together they cover the shape */
             size_t boxes_count;
-            /* Is it in the shape? For values that lie in a box. */
+            /* Is it in the shape? */
             bool (*contains)(const void *shape, struct geo_point point);
+            /* How does a cell lie to it? */
+            enum geo_relation (*relate)(const void *shape, struct geo_box cell);
             const void *shape;
         };
         struct {
