@@ -3,8 +3,10 @@
  * the collections are listed one by one. */
 #include "index/kernel/kernel.h"
 #include "server/api/api.h"
+#include "server/api/guard.h"
 #include "server/api/ops.h"
 #include "server/api/process.h"
+#include "server/api/quota_json.h"
 #include "server/watch/info.h"
 #include "storage/base/clock.h"
 
@@ -148,6 +150,23 @@ static void add_kernels(struct buffer *out)
     buffer_append_text(out, "]}");
 }
 
+static void add_quota(struct call *call, struct buffer *out)
+{
+    struct quota_limits limits;
+    struct quota_reading reading;
+    struct quota_state state;
+    if (!call->guard) {
+        return;
+    }
+    engine_quotas(call->engine, &limits);
+    quota_look(call->guard->quota, &limits, clock_monotonic_ns(), &reading, &state);
+    buffer_append_text(out, ",\"quota\":{\"config\":");
+    quota_json_config(&limits, out);
+    buffer_append_text(out, ",\"exceeded\":");
+    quota_json_exceeded(&limits, &reading, &state, out);
+    buffer_append_byte(out, '}');
+}
+
 enum status run_telemetry(struct call *call, const void *input, void *output)
 {
     const Sagitta__ServiceQuery *request = input;
@@ -167,6 +186,7 @@ enum status run_telemetry(struct call *call, const void *input, void *output)
     add_requests(call, METRICS_GRPC, &json);
     buffer_append_byte(&json, '}');
     add_memory(&json);
+    add_quota(call, &json);
     add_kernels(&json);
     buffer_append_byte(&json, '}');
     return api_take(call, &json, &reply->json);

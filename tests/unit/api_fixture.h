@@ -44,6 +44,7 @@ static inline int fixture_setup(void **state)
     if (engine_open(&options, &f->engine, &f->err) != STATUS_OK) {
         fail_msg("engine_open: %s", f->err.message);
     }
+    config_defaults(&f->settings);
     f->metrics = metrics_create(op_count);
     server_info_init(&f->info, &f->settings, f->metrics);
     f->arena = arena_create(0);
@@ -62,6 +63,7 @@ static inline int fixture_teardown(void **state)
     arena_destroy(f->arena);
     engine_close(f->engine);
     metrics_destroy(f->metrics);
+    config_deinit(&f->settings);
     assert_int_equal(file_remove_tree(f->path, NULL), STATUS_OK);
     free(f);
     return 0;

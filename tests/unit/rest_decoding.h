@@ -2,6 +2,7 @@
  * an arena, and the last error. */
 #pragma once
 #include "collections.pb-c.h"
+#include "command.pb-c.h"
 #include "points.pb-c.h"
 #include "sagitta.pb-c.h"
 

@@ -1,5 +1,6 @@
 /* Messages into REST answers: the envelope, each kind of result, errors. */
 #include "collections.pb-c.h"
+#include "command.pb-c.h"
 #include "points.pb-c.h"
 #include "sagitta.pb-c.h"
 
