@@ -3,8 +3,7 @@
 #pragma once
 #include "index/payload/geo.h"
 #include "index/payload/json_view.h"
-
-enum text_mode { TEXT_ALL, TEXT_ANY, TEXT_PHRASE };
+#include "index/text/text_query.h"
 
 struct number_bound {
     bool present, inclusive;
@@ -55,10 +54,7 @@ struct field_query {
             enum geo_relation (*relate)(const void *shape, struct geo_box cell);
             const void *shape;
         };
-        struct {
-            const char *text; /* as the client wrote it */
-            enum text_mode mode;
-        };
+        const struct text_query *text;
         struct {
             uint64_t count_min, count_max; /* inclusive; min > max: nothing */
         };

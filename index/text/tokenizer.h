@@ -1,19 +1,31 @@
 /* Tokenizers: text to terms, as a text index is configured. The same tokenizer reads stored values
- * and queries, so a stored text always matches itself. Immutable once created; thread-safe.
+ * and queries, so a stored text matches itself unless limits and stop words leave nothing of it.
+ * Immutable once created; thread-safe.
  *
  * Steps: NFC, (lowercase: full case folding), (ascii_folding: marks and Latin variants to ASCII),
  * split, length limits, stop words, stemming. Positions count the words of the split, dropped ones
- * included. */
+ * included. Code points that are not seen (joiners, variation selectors, soft hyphens) are taken
+ * out first. Bytes that are not UTF-8 read as U+FFFD.
+ *
+ * Prefix: no stemming, for the beginnings of a stem are not those of the word; and prefixes end at
+ * TOKEN_PREFIX_MAX code points, where a longer word of a query ends too.
+ *
+ * Multilingual: Chinese and Japanese text is not cut into words, since where a word ends depends on
+ * what stands around it: every character is a position, with a token of the character and one of it
+ * and the next; queries take the pairs only, of a single character that one. So any piece of a
+ * stored text is found. Length limits do not apply to them. Thai, Lao, Khmer, Burmese and their
+ * like are cut into words by dictionary; all else is as with TOKENIZER_WORD. */
 #pragma once
 #include "storage/base/buffer.h"
 #include "storage/base/slice.h"
 #include "storage/base/status.h"
 
+enum { TOKEN_PREFIX_MAX = 64 };
 enum tokenizer_kind {
     TOKENIZER_WORD,         /* runs of letters, marks and digits */
     TOKENIZER_WHITESPACE,   /* between white space */
-    TOKENIZER_PREFIX,       /* words; stored ones also as all their prefixes within the limits */
-    TOKENIZER_MULTILINGUAL, /* word boundaries by dictionary where a script has no spaces */
+    TOKENIZER_PREFIX,       /* words; stored ones as all their prefixes within the limits */
+    TOKENIZER_MULTILINGUAL, /* word boundaries where a script has no spaces */
 };
 struct tokenizer_params {
     enum tokenizer_kind kind;
@@ -29,21 +41,25 @@ struct tokenizer_params {
 extern const struct tokenizer_params tokenizer_plain;
 
 struct tokenizer;
-/* BAD_INPUT names a language that is not known. Everything is copied. Reference counted, from 1. */
+/* BAD_INPUT: a language that is not known (the message lists them), or min > max. */
+enum status tokenizer_params_check(const struct tokenizer_params *params, struct error *err);
+/* As the check; INTERNAL: ICU lacks its data. Everything is copied. Reference counted, from 1. */
 enum status tokenizer_create(const struct tokenizer_params *params, struct tokenizer **out,
                              struct error *err);
-struct tokenizer *tokenizer_ref(struct tokenizer *tokenizer);
+struct tokenizer *tokenizer_ref(const struct tokenizer *tokenizer);
 void tokenizer_unref(struct tokenizer *tokenizer);
+/* Equal for tokenizers made of equal parameters: they make the same tokens. */
+uint64_t tokenizer_fingerprint(const struct tokenizer *tokenizer);
 
 enum text_role {
     TEXT_STORED, /* a value of a payload */
-    TEXT_QUERY,  /* words to look for: the prefix kind does not take prefixes of them */
+    TEXT_QUERY,  /* words to look for; at most one token a position */
 };
 struct token {
-    struct slice text; /* valid during the call only */
-    uint32_t position; /* of its word; several tokens of one word share it */
+    struct slice text; /* valid during the call only; never empty */
+    uint32_t position; /* of its word; several tokens of one word share it; never descends */
 };
-/* Calls `each` for every token in order; stops when it returns true and then returns true. `text`
- * is valid UTF-8. `scratch` is the caller's, reused between calls. */
+/* Calls `each` for every token in order; stops when it returns true and then returns true.
+ * `scratch` is the caller's, without a limit, reused between calls. */
 bool tokenizer_run(const struct tokenizer *tokenizer, enum text_role role, struct slice text,
                    struct buffer *scratch, bool (*each)(void *ctx, struct token token), void *ctx);
