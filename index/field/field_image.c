@@ -31,7 +31,9 @@ enum status set_load(struct reader *image, roaring_bitmap_t **out, struct error 
     if (!set) {
         return error_set(err, STATUS_CORRUPT, "a set of points in the image is damaged");
     }
-    roaring_bitmap_free(*out);
+    if (*out) {
+        roaring_bitmap_free(*out);
+    }
     *out = set;
     return STATUS_OK;
 }
