@@ -81,7 +81,9 @@ static void move_ids(struct order_block *from, uint32_t at, struct order_block *
 void order_insert(struct dictionary *dictionary, uint32_t id)
 {
     if (dictionary->blocks_count == 0) {
-        insert_block(dictionary, 0);
+        struct order_block *first = insert_block(dictionary, 0);
+        first->ids[first->count++] = id;
+        return;
     }
     struct place place = find_place(dictionary, dictionary_key(dictionary, id));
     struct order_block *block = dictionary->blocks[place.block];

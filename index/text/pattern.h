@@ -7,12 +7,12 @@
  * Texts are valid UTF-8. A test takes time linear in the string, the more the larger the pattern.
  * Patterns never change once created; any number of threads may ask. */
 #pragma once
-#include "storage/base/slice.h"
-#include "storage/base/status.h"
-
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+#include "storage/base/slice.h"
+#include "storage/base/status.h"
 
 enum pattern_kind { PATTERN_SUBSTRING, PATTERN_WILDCARD, PATTERN_REGEX };
 enum {
