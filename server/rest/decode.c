@@ -249,9 +249,10 @@ static enum status read_path_param(struct arena *arena, const struct rest_param 
         field = field_of(message, "id");
         return field ? read_path_id(arena, param, message, field, err) : STATUS_OK;
     }
-    if (!slice_equal(param->name, SLICE_LITERAL("collection_name")))
+    bool names_collection = slice_equal(param->name, SLICE_LITERAL("collection_name"));
+    if (!names_collection && !slice_equal(param->name, SLICE_LITERAL("field_name")))
         return STATUS_OK;
-    field = field_of(message, "collection_name");
+    field = field_of(message, names_collection ? "collection_name" : "field_name");
     if (!field)
         return STATUS_OK;
     if (message->descriptor == &qdrant__create_collection__descriptor) {
@@ -260,7 +261,8 @@ static enum status read_path_param(struct arena *arena, const struct rest_param 
             return status;
     }
     if (param->value.size && memchr(param->value.data, 0, param->value.size))
-        return parameter_fail(err, "path parameters", param, "a collection name");
+        return parameter_fail(err, "path parameters", param,
+                              names_collection ? "a collection name" : "a payload key");
     return set_text(arena, param->value, message, field, err);
 }
 
