@@ -11,9 +11,41 @@
 #include <stdatomic.h>
 
 struct accept { /* may this point be returned? Thread-safe. */
-    bool (*test)(const void *ctx, point_offset point);
+    bool (*test)(const void *ctx, point_offset point); /* NULL: the bits alone decide */
     const void *ctx;
     double selectivity; /* estimated part of points accepted, 0..1 */
+    /* A bit a point: without it a point is never accepted, nor is one at or beyond bits_count.
+     * NULL: not known; the test alone decides. */
+    const uint64_t *bits;
+    size_t bits_count;
+};
+static inline bool accept_bit(const struct accept *accept, point_offset point)
+{
+    return point < accept->bits_count && (accept->bits[point / 64] >> (point % 64) & 1) != 0;
+}
+static inline bool accept_point(const struct accept *accept, point_offset point)
+{
+    return (accept->bits == NULL || accept_bit(accept, point)) &&
+           (accept->test == NULL || accept->test(accept->ctx, point));
+}
+/* How a graph meets `accept`. */
+enum filter_walk {
+    FILTER_POSTCHECK, /* walks as without it, over refused points too */
+    FILTER_HOPS,      /* walks over accepted points, past refused ones; needs accept->bits */
+};
+/* Why a search ended before it had found what it was asked for. */
+enum gave_up {
+    GAVE_UP_NOT,
+    GAVE_UP_BUDGET,  /* it took more work than args->work_max */
+    GAVE_UP_OPPOSED, /* hardly any point near the query is accepted, though elsewhere many are */
+    GAVE_UP_ISLAND,  /* the accepted points that it could reach were fewer than it wanted */
+};
+struct search_trace {  /* what a search did; added to what is there */
+    uint64_t checked;  /* points asked about */
+    uint64_t compared; /* distances, to rows or to codes */
+    uint64_t rescored; /* rows compared after their codes */
+    uint64_t hops;     /* nodes expanded, or lists looked through */
+    enum gave_up gave_up;
 };
 struct search_args {
     const void *query; /* see vector_prepare_query; a stored vector does too */
@@ -29,6 +61,19 @@ struct search_args {
         CODES_IGNORED,  /* look at stored rows only, as far as the kind can */
     } codes;
     double oversampling; /* candidates to rescore for each result wanted; 0: the kind's default */
+    enum filter_walk walk;
+    /* A search that takes more distances and rows of neighbours than this gives up: it answers with
+     * what it has. 0: never. Only with `trace`, which says so. */
+    uint64_t work_max;
+    struct search_trace *trace; /* NULL: nobody wants to know */
+    /* Farther points are not wanted: as many as `limit` are known that are as near. NULL: none. For
+     * `scan`. */
+    const float *bound;
+};
+/* Points in ascending order, each once. */
+struct point_source {
+    size_t (*next)(void *ctx, point_offset *out, size_t room); /* how many; 0: no more */
+    void *ctx;
 };
 struct build_job {
     uint32_t threads;
@@ -70,6 +115,14 @@ struct vindex_kind {
      * build. */
     enum status (*search)(const struct vindex *index, const struct search_args *args,
                           struct topk *out, struct error *err);
+    /* Bytes of a point's code that `scan` reads; 0: there are no codes. */
+    size_t (*code_bytes)(const struct vindex *index);
+    /* Pushes the nearest of these points, all below `linked`, into `out`: estimates all by their
+     * codes, then compares the rows of those that may be the nearest. accept, effort and walk mean
+     * nothing here. The source is not read beyond args->count. NULL, as is code_bytes: the kind
+     * finds no code by its point. */
+    enum status (*scan)(const struct vindex *index, const struct search_args *args,
+                        const struct point_source *points, struct topk *out, struct error *err);
     /* Expected number of distances computed. */
     double (*cost)(const struct vindex *index, const struct search_args *args);
     /* The image of the index at a moment; may run beside searches but not beside build. */

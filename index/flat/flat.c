@@ -102,7 +102,7 @@ static enum status flat_search(const struct vindex *index, const struct search_a
             atomic_load_explicit(args->cancelled, memory_order_relaxed)) {
             return error_set(err, STATUS_CANCELLED, "the search was cancelled");
         }
-        if (!vectors_has(vectors, point) || (accept != NULL && !accept->test(accept->ctx, point))) {
+        if (!vectors_has(vectors, point) || (accept != NULL && !accept_point(accept, point))) {
             continue;
         }
         batch.rows[batch.count] = vectors_at(vectors, point);

@@ -13,7 +13,7 @@
 #include "storage/base/mem.h"
 #include "storage/base/random.h"
 
-enum { PIECE_ROWS = 2048, LINE_BYTES = 64 };
+enum { PIECE_ROWS = 2048 };
 
 /* Short codes get a stride that divides a cache line where that costs little; long ones whole
  * lines, or half of one at the end. */

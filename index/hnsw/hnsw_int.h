@@ -170,6 +170,48 @@ static inline void space_many(const struct walk_space *space, const void *const 
     }
 }
 
+/* What walks share. */
+enum { LINE_BYTES = 64, CANCEL_EVERY = 16 /* steps between looks at the cancel flag */ };
+/* Compares the first `fresh` of scratch->ids, into scratch->distances. */
+static inline void walk_compare(struct scratch *scratch, const struct walk_space *space,
+                                uint32_t fresh)
+{
+    for (uint32_t i = 0; i < fresh; i++) {
+        const char *row = space_at(space, scratch->ids[i]);
+        scratch->rows[i] = row;
+        for (size_t at = 0; at < space->ask_bytes; at += LINE_BYTES) {
+            __builtin_prefetch(row + at);
+        }
+    }
+    space_many(space, scratch->rows, fresh, scratch->distances);
+}
+static inline void walk_ask_row(const struct hnsw *hnsw, point_offset point)
+{
+    const char *row = blocks_at(&hnsw->rows0, point);
+    __builtin_prefetch(row);
+    __builtin_prefetch(row + LINE_BYTES);
+}
+static inline bool walk_cancelled(const atomic_bool *cancelled, uint32_t step)
+{
+    return cancelled != NULL && step % CANCEL_EVERY == 0 &&
+           atomic_load_explicit(cancelled, memory_order_relaxed);
+}
+/* Has a walk over level 0 done more than it may? */
+static inline bool walk_over_budget(const struct search_args *args, const struct search_trace *work)
+{
+    return args->work_max > 0 && args->trace != NULL &&
+           work->compared + work->hops > args->work_max;
+}
+static inline void walk_note(const struct search_args *args, const struct search_trace *work)
+{
+    if (args->trace != NULL) {
+        args->trace->checked += work->checked;
+        args->trace->compared += work->compared;
+        args->trace->hops += work->hops;
+        args->trace->gave_up = work->gave_up;
+    }
+}
+
 /* hnsw_codes.c */
 /* Before the first node is linked: trains the quantizer on a sample of the present rows below
  * job->until that are not skipped. Then encodes the present rows from `coded` to job->until, with
@@ -202,6 +244,17 @@ struct candidate candidate_of(const struct walk_space *space, point_offset point
 enum status search_accepted(const struct hnsw *hnsw, struct scratch *scratch,
                             const struct search_args *args, const struct walk_space *space,
                             struct candidate start, struct topk *best);
+
+/* hnsw_filtered.c. The same over the accepted points alone: leaves the ef nearest in scratch->pool.
+ * args->accept has bits. Not OK: as search_accepted. */
+enum status search_hops(const struct hnsw *hnsw, struct scratch *scratch,
+                        const struct search_args *args, const struct walk_space *space,
+                        struct candidate start, uint32_t ef);
+
+/* hnsw_scan.c */
+size_t hnsw_code_bytes(const struct vindex *index);
+enum status hnsw_scan(const struct vindex *index, const struct search_args *args,
+                      const struct point_source *points, struct topk *out, struct error *err);
 
 /* hnsw_search.c */
 enum status hnsw_search(const struct vindex *index, const struct search_args *args,

@@ -87,7 +87,10 @@ static void finish(const struct search *search, size_t count, struct topk *out)
                               .errors = search->scratch->errors,
                               .count = count,
                               .cold = search->hnsw->cold};
-    (void)rescore(&job, out);
+    size_t compared = rescore(&job, out);
+    if (args->trace != NULL) {
+        args->trace->rescored += compared;
+    }
 }
 
 /* The pool's points below args->count, as candidates; returns how many. */
@@ -123,6 +126,13 @@ static enum status search_from(const struct search *search, struct candidate sta
     }
     if (status != STATUS_OK) {
         return status;
+    }
+    if (args->accept != NULL && args->walk == FILTER_HOPS) {
+        status = search_hops(hnsw, scratch, args, &search->space, start, ef);
+        if (status == STATUS_OK) {
+            finish(search, take_pool(search), out);
+        }
+        return status == STATUS_OK ? status : search_failed(status, err);
     }
     if (!plain) {
         struct topk best;

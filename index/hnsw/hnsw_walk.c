@@ -17,11 +17,7 @@
 #include "index/hnsw/hnsw_int.h"
 #include "storage/base/assert.h"
 
-enum {
-    LINE_BYTES = 64,
-    CANCEL_EVERY = 16, /* expansions between looks at the cancel flag */
-    TWINS_IN_POOL = 8, /* copies of one vector that an insert's walk keeps */
-};
+enum { TWINS_IN_POOL = 8 /* copies of one vector that an insert's walk keeps */ };
 
 struct candidate candidate_of(const struct walk_space *space, point_offset point)
 {
@@ -71,19 +67,6 @@ static inline uint32_t gather(const struct hnsw *hnsw, struct scratch *scratch, 
     return fresh;
 }
 
-/* Compares what was gathered, into scratch->distances. */
-static inline void compare(struct scratch *scratch, const struct walk_space *space, uint32_t fresh)
-{
-    for (uint32_t i = 0; i < fresh; i++) {
-        const char *row = space_at(space, scratch->ids[i]);
-        scratch->rows[i] = row;
-        for (size_t at = 0; at < space->ask_bytes; at += LINE_BYTES) {
-            __builtin_prefetch(row + at);
-        }
-    }
-    space_many(space, scratch->rows, fresh, scratch->distances);
-}
-
 /* Would this be one copy too many of a vector the pool has? Copies are equally near, so they stand
  * side by side. */
 static bool is_twin_too_many(const struct hnsw *hnsw, const struct pool *pool, uint32_t place,
@@ -99,19 +82,6 @@ static bool is_twin_too_many(const struct hnsw *hnsw, const struct pool *pool, u
                   row_bytes(vectors->element, vectors->dim)) == 0;
 }
 
-static bool is_cancelled(const atomic_bool *cancelled, uint32_t step)
-{
-    return cancelled != NULL && step % CANCEL_EVERY == 0 &&
-           atomic_load_explicit(cancelled, memory_order_relaxed);
-}
-
-static inline void prefetch_node_row(const struct hnsw *hnsw, point_offset point)
-{
-    const char *row = blocks_at(&hnsw->rows0, point);
-    __builtin_prefetch(row);
-    __builtin_prefetch(row + 64);
-}
-
 bool search_level(const struct hnsw *hnsw, struct scratch *scratch, const struct level_walk *walk,
                   struct candidate start)
 {
@@ -123,14 +93,14 @@ bool search_level(const struct hnsw *hnsw, struct scratch *scratch, const struct
     pool_insert_at(pool, 0, start);
     struct candidate at;
     for (uint32_t step = 0; pool_next(pool, &at); step++) {
-        if (is_cancelled(walk->cancelled, step)) {
+        if (walk_cancelled(walk->cancelled, step)) {
             return false;
         }
         uint32_t fresh = gather(hnsw, scratch, at.id, walk->level, 0);
         for (uint32_t also = 1; also < walk->space->beam && pool_next(pool, &at); also++) {
             fresh = gather(hnsw, scratch, at.id, walk->level, fresh);
         }
-        compare(scratch, walk->space, fresh);
+        walk_compare(scratch, walk->space, fresh);
         for (uint32_t i = 0; i < fresh; i++) {
             struct candidate found = {.distance = scratch->distances[i], .id = scratch->ids[i]};
             if (!(found.distance < pool_bound(pool))) {
@@ -140,7 +110,7 @@ bool search_level(const struct hnsw *hnsw, struct scratch *scratch, const struct
             if (walk->spread && is_twin_too_many(hnsw, pool, place, found)) {
                 continue;
             }
-            prefetch_node_row(hnsw, found.id);
+            walk_ask_row(hnsw, found.id);
             pool_insert_at(pool, place, found);
         }
     }
@@ -149,8 +119,7 @@ bool search_level(const struct hnsw *hnsw, struct scratch *scratch, const struct
 
 static bool may_return(const struct search_args *args, point_offset point)
 {
-    return point < args->count &&
-           (args->accept == NULL || args->accept->test(args->accept->ctx, point));
+    return point < args->count && (args->accept == NULL || accept_point(args->accept, point));
 }
 
 enum status search_accepted(const struct hnsw *hnsw, struct scratch *scratch,
@@ -158,6 +127,7 @@ enum status search_accepted(const struct hnsw *hnsw, struct scratch *scratch,
                             struct candidate start, struct topk *best)
 {
     struct frontier *frontier = &scratch->frontier;
+    struct search_trace work = {.checked = 1};
     frontier->count = 0;
     visited_clear(&scratch->visited);
     visited_test_and_set(&scratch->visited, start.id);
@@ -165,27 +135,34 @@ enum status search_accepted(const struct hnsw *hnsw, struct scratch *scratch,
         topk_push(best, start.distance, start.id);
     }
     bool fits = frontier_push(frontier, start);
+    bool cancelled = false;
     struct candidate at;
-    for (uint32_t step = 0; fits && frontier_pop(frontier, &at); step++) {
+    for (uint32_t step = 0; fits && !cancelled && frontier_pop(frontier, &at); step++) {
         if (at.distance > topk_bound(best)) {
             break;
         }
-        if (is_cancelled(args->cancelled, step)) {
-            return STATUS_CANCELLED;
+        if (walk_over_budget(args, &work)) {
+            work.gave_up = GAVE_UP_BUDGET;
+            break;
         }
+        cancelled = walk_cancelled(args->cancelled, step);
         uint32_t fresh = gather(hnsw, scratch, at.id, 0, 0);
-        compare(scratch, space, fresh);
+        walk_compare(scratch, space, fresh);
+        work.hops++;
+        work.compared += fresh;
         for (uint32_t i = 0; i < fresh && fits; i++) {
             struct candidate found = {.distance = scratch->distances[i], .id = scratch->ids[i]};
             if (found.distance > topk_bound(best)) {
                 continue;
             }
-            prefetch_node_row(hnsw, found.id);
+            walk_ask_row(hnsw, found.id);
             fits = frontier_push(frontier, found);
+            work.checked++;
             if (may_return(args, found.id)) {
                 topk_push(best, found.distance, found.id);
             }
         }
     }
-    return fits ? STATUS_OK : STATUS_TOO_LARGE;
+    walk_note(args, &work);
+    return cancelled ? STATUS_CANCELLED : fits ? STATUS_OK : STATUS_TOO_LARGE;
 }

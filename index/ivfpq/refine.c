@@ -220,5 +220,5 @@ void searching_finish(struct searching *s, struct topk *out)
                                     .errors = all ? NULL : scratch->errors,
                                     .count = s->found_count,
                                     .cold = s->ivfpq->cold};
-    rescore(&job, out);
+    s->work.rescored += rescore(&job, out);
 }

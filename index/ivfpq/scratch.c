@@ -53,6 +53,7 @@ static size_t lay_out(struct scratch *s, const struct scratch_sizes *sizes, uint
     s->other_probes = cut(base, &at, centroids * sizeof(struct probe));
     s->positions = cut(base, &at, (sizes->list_max + FASTSCAN_BLOCK) * sizeof(uint32_t));
     s->sums = cut(base, &at, (sizes->list_max + FASTSCAN_BLOCK) * sizeof(uint16_t));
+    s->masks = cut(base, &at, (sizes->list_max / FASTSCAN_BLOCK + 1) * sizeof(uint32_t));
     s->found = cut(base, &at, sizes->found * sizeof(struct found));
     size_t rows = sizes->found > centroids ? sizes->found : centroids;
     s->rows = cut(base, &at, rows * sizeof(void *));

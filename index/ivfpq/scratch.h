@@ -27,6 +27,7 @@ struct scratch {
     struct probe *other_probes; /* for sorting */
     uint32_t *positions;        /* of the longest list */
     uint16_t *sums;
+    uint32_t *masks; /* of the blocks of the longest list */
     struct found *found;
     const void **rows;
     float *distances;

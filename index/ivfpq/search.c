@@ -14,7 +14,7 @@ static const double TOLERANCE = 1.3; /* of a filter's estimate */
 /* How many times more lists must be probed when only a part of the points is accepted. The same
  * number of accepted points needs 1 / part times as many lists; but they are spread over more
  * lists then, so somewhat fewer hold the same part of the neighbours (measured). */
-static double filter_factor(double part)
+double filter_factor(double part)
 {
     part = part > 1e-6 ? part : 1e-6;
     return part < 1 ? pow(part, -0.8) : 1;
@@ -28,6 +28,7 @@ static struct plan plan_of(const struct table *table, const struct search_args *
     double probes = head->probes_default * effort * sqrt(limit);
     double keep = head->keep_default * (effort < 1 ? 0.5 + effort / 2 : effort) +
                   (double)KEEP_PER_RESULT * args->limit;
+    double usual = probes;
     double accepted = args->accept != NULL ? args->accept->selectivity : 1.0;
     if (args->count < table->linked) {
         accepted *= args->count / (double)table->linked;
@@ -41,6 +42,7 @@ static struct plan plan_of(const struct table *table, const struct search_args *
         .probes = probes < (double)table->lists_count ? (size_t)probes : table->lists_count,
         .keep = keep < entries ? (size_t)keep : table->entries,
         .accepted = accepted,
+        .usual = usual,
     };
     plan.probes = plan.probes > 0 ? plan.probes : 1;
     plan.keep = plan.keep > 0 ? plan.keep : 1;
@@ -152,10 +154,13 @@ bool searching_begin(struct searching *s, const struct ivfpq *ivfpq, const struc
  * said to, or around the query less than elsewhere. 1: none. */
 static double more_probes(const struct searching *s)
 {
-    if (s->plan.probes >= s->table->lists_count) {
+    if (s->plan.probes >= s->table->lists_count || s->work.gave_up != GAVE_UP_NOT) {
         return 1;
     }
     double factor = s->found_count < s->plan.keep ? PROBES_GROWTH : 1;
+    if (s->behind && !s->closed) {
+        factor = PROBES_GROWTH;
+    }
     if (s->tested > 0) {
         double accepted = (double)(s->accepted + 1) / (double)(s->tested + 1);
         double lacking = filter_factor(accepted) / filter_factor(s->plan.accepted);
@@ -185,6 +190,18 @@ static bool look(struct searching *s)
     }
 }
 
+static void note_work(const struct searching *s)
+{
+    struct search_trace *trace = s->args->trace;
+    if (trace != NULL) {
+        trace->checked += s->work.checked;
+        trace->compared += s->work.compared;
+        trace->rescored += s->work.rescored;
+        trace->hops += s->work.hops;
+        trace->gave_up = s->work.gave_up;
+    }
+}
+
 enum status ivfpq_search(const struct vindex *index, const struct search_args *args,
                          struct topk *out, struct error *err)
 {
@@ -200,6 +217,7 @@ enum status ivfpq_search(const struct vindex *index, const struct search_args *a
             if (look(&searching)) {
                 searching_refine(&searching);
                 searching_finish(&searching, out);
+                note_work(&searching);
             } else {
                 status = error_set(err, STATUS_CANCELLED, "the search was cancelled");
             }

@@ -5,6 +5,7 @@
 struct plan {        /* how far a search looks */
     size_t probes;   /* lists */
     size_t keep;     /* candidates that the codes leave to the rests */
+    double usual;    /* lists that serve where all points are accepted */
     double accepted; /* part of the points that a filter is expected to accept */
 };
 struct searching {
@@ -21,8 +22,13 @@ struct searching {
     float rest_scale; /* of one unit of weight times nibble */
     int32_t rest_bias;
     size_t probes_count, found_count;
-    size_t scanned;          /* points */
-    size_t tested, accepted; /* points that a filter was asked about, since the search began */
+    size_t scanned;          /* points in the lists looked through */
+    size_t tested, accepted; /* points that a filter was asked about, since the search began; with
+                                bits, of the lists in this pass, all of which it is asked about */
+    /* With bits: fewer points are accepted near the query than elsewhere, so the number of lists
+     * says nothing: they go on until none can hold a nearer point (`closed`). */
+    bool behind, closed;
+    struct search_trace work;
 };
 /* search.c. Takes the thread's scratch. False: no memory. */
 bool searching_begin(struct searching *s, const struct ivfpq *ivfpq, const struct table *table,
@@ -34,6 +40,9 @@ float probe_order(const struct model *model, float query_norm, float reach, floa
                   float spread);
 /* The plan's probes in that order, in scratch->probes. */
 void searching_probe(struct searching *s);
+/* search.c. How many times more lists must be probed where only a part of the points is accepted.
+ */
+double filter_factor(double part);
 /* scan.c. The keep nearest by their codes, accepted and in no order, in scratch->found. False:
  * cancelled. */
 bool searching_scan(struct searching *s);

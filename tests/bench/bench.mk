@@ -59,6 +59,10 @@ $(BENCH_BIN)/bench_index: $(BENCH_BIN)/bench_index.o $(BENCH_BIN)/churn.o $(BENC
 	$(call SAY,LINK)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
+$(BENCH_BIN)/bench_filter: $(BENCH_BIN)/bench_filter.o $(BENCH_BIN)/set.o $(LIB_ARCHIVE)
+	$(call SAY,LINK)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
 $(BENCH_BIN)/bench_%: $(BENCH_BIN)/bench_%.o $(LIB_ARCHIVE)
 	$(call SAY,LINK)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)

@@ -205,7 +205,9 @@ static void test_filters(void **state)
         put(&f, POINTS);
         build(&f, 2);
         for (size_t r = 0; r < sizeof rules / sizeof rules[0]; r++) {
-            struct accept accept = {accept_rule, &rules[r], rules[r].below / (double)rules[r].of};
+            struct accept accept = {.test = accept_rule,
+                                    .ctx = &rules[r],
+                                    .selectivity = rules[r].below / (double)rules[r].of};
             const struct search_args args = {.limit = LIMIT, .accept = &accept};
             at_least(&f, "filtered recall", recall(&f, &args), 0.94);
             accept.selectivity = 1;
