@@ -8,6 +8,7 @@
  *
  * Groups and hits are put in order at the end: an index may find a better point later.
  * Failures: those of searching, and no memory in the arena. */
+#define _GNU_SOURCE /* qsort_r */
 #include "server/api/groups.h"
 
 #include "index/payload/presence.h"
