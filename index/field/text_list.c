@@ -450,7 +450,7 @@ bool text_cursor_seek(struct text_cursor *cursor, point_offset point)
         return true;
     }
     uint32_t number = find_block(cursor->list, cursor->block, point);
-    if (!cursor->at || number != cursor->block) {
+    if (!cursor->at || number != cursor->block || number == cursor->list->blocks_count) {
         cursor->block = number;
         cursor->left = 0;
         if (!enter_block(cursor)) {
