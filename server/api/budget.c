@@ -5,9 +5,9 @@
  * of what the request adds, then, when that is too much, with what it really adds.
  *
  * The sum of all payloads is not kept anywhere, so it is counted when it is needed: the sum of the
- * last count and of everything admitted since is never too small; when that passes the limit, the
- * payloads are counted anew. Counting takes at most one part in COUNT_SHARE of the time; between
- * counts the sum is believed.
+ * last count and of everything admitted since is never too small, as long as the configuration is
+ * the same; when that passes the limit, the payloads are counted anew. Counting many takes at most
+ * one part in COUNT_SHARE of the time; between counts the sum is believed.
  *
  * Locks: `lock` of the table guards the map and the references, `lock` of a budget the rest of it.
  * A budget is counted under its lock: other updates of the collection wait for the result. */
@@ -23,7 +23,7 @@
 
 #include <pthread.h>
 
-enum { COUNT_SHARE = 20, SWEEP_FIRST = 256 };
+enum { COUNT_SHARE = 20, COUNT_FREE_POINTS = 10000, SWEEP_FIRST = 256 };
 #define IDLE_NS (UINT64_C(600) * 1000000000) /* by then the buckets are full again */
 
 struct budget {
@@ -232,7 +232,10 @@ static enum status count_payloads(struct budget *budget, struct call *call, cons
         budget->counted_by = schema_ref((struct schema *)view->schema);
         budget->payload_counted = bytes;
         budget->payload_admitted = budget->under_way.payload_bytes;
-        budget->count_next_ns = end_ns + (end_ns - begun_ns) * COUNT_SHARE;
+        struct usage usage;
+        view_usage(view, &usage);
+        bool cheap = usage.points <= COUNT_FREE_POINTS;
+        budget->count_next_ns = cheap ? end_ns : end_ns + (end_ns - begun_ns) * COUNT_SHARE;
     }
     return status;
 }

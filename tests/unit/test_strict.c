@@ -137,7 +137,7 @@ static void test_under_way(void **state)
     assert_int_equal(write_through(f, "upsert", upsert_of(f, 21, 6, NULL)), STATUS_OK);
     assert_int_equal(count_points(f, "c"), 10);
     /* A write that its operation refuses holds nothing. */
-    Qdrant__UpsertPoints *bad = upsert_of(f, 1, 1, NULL);
+    Qdrant__UpsertPoints *bad = upsert_of(f, 21, 1, NULL);
     bad->points[0]->vectors = make_vectors(f, "x", make_dense(f, right, 4));
     assert_int_equal(write_through(f, "upsert", bad), STATUS_BAD_INPUT);
     buffer_deinit(&command);
