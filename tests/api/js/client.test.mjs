@@ -95,6 +95,25 @@ test("scroll: pages to the end", async () => {
     assert.deepEqual(seen, Array.from({ length: 25 }, (_, i) => i * 2));
 });
 
+test("order_by, facets, groups, distance matrices", async () => {
+    const name = await fresh("grouped", { vectors: { size: 1, distance: "Euclid" } });
+    const made = ["red", "blue", "red", ["red", "blue"], "green"];
+    await client.upsert(name, { wait: true, points: made.map((color, i) => (
+        { id: i + 1, vector: [i + 1], payload: { color, n: [10 - i, 0] } })) });
+    const rows = (points) => points.map((p) => [p.id, p.order_value]);
+    assert.deepEqual(rows((await client.scroll(name, { limit: 2, order_by: { key: "n", direction: "desc" } })).points), [[1, 10], [2, 9]]);
+    assert.deepEqual(rows((await client.query(name, { query: { order_by: "n" }, limit: 6 })).points), [[1, 0], [2, 0], [3, 0], [4, 0], [5, 0], [5, 6]]);
+    const { hits } = await client.facet(name, { key: "color", filter: { must_not: [{ has_id: [5] }] } });
+    assert.deepEqual(hits, [{ value: "red", count: 3 }, { value: "blue", count: 2 }]);
+    const { groups } = await client.queryGroups(name, { query: [0], group_by: "color", limit: 2, group_size: 2, with_payload: ["color"] });
+    assert.deepEqual(groups.map((g) => [g.id, g.hits.map((h) => h.id)]), [["red", [1, 3]], ["blue", [2, 4]]]);
+    assert.deepEqual(groups[0].hits[0].payload, { color: "red" });
+    const { pairs } = await client.searchMatrixPairs(name, { sample: 5, limit: 1 });
+    assert.deepEqual(pairs.map((p) => [p.a, p.b, p.score]), [[1, 2, 1], [2, 1, 1], [3, 2, 1], [4, 3, 1], [5, 4, 1]]);
+    const matrix = await client.searchMatrixOffsets(name, { sample: 5, limit: 1 });
+    assert.deepEqual(matrix, { offsets_row: [0, 1, 2, 3, 4], offsets_col: [1, 0, 1, 2, 3], scores: [1, 1, 1, 1, 1], ids: [1, 2, 3, 4, 5] });
+});
+
 test("payload and vectors: set, overwrite, delete, clear, update", async () => {
     const name = await fresh("payload", { vectors: { a: { size: 1, distance: "Dot" }, b: { size: 1, distance: "Dot" } } });
     await client.upsert(name, { wait: true, points: [{ id: 1, vector: { a: [1], b: [2] }, payload: { x: 1, y: { z: 2 } } }] });
