@@ -23,7 +23,7 @@
 
 #include <pthread.h>
 
-enum { COUNT_SHARE = 20, COUNT_FREE_POINTS = 10000, SWEEP_FIRST = 256 };
+enum { COUNT_SHARE = 20, COUNT_FREE_POINTS = 10000, SWEEP_FIRST = 256, MINUTE_SEC = 60 };
 #define IDLE_NS (UINT64_C(600) * 1000000000) /* by then the buckets are full again */
 
 struct budget {
@@ -108,6 +108,13 @@ static void sweep(struct budgets *budgets, uint64_t now_ns)
     budgets->sweep_at = 2 * hashmap_count(kept) + SWEEP_FIRST;
 }
 
+void budgets_forget_idle(struct budgets *budgets, uint64_t now_ns)
+{
+    pthread_mutex_lock(&budgets->lock);
+    sweep(budgets, now_ns);
+    pthread_mutex_unlock(&budgets->lock);
+}
+
 static struct budget *pin(struct budgets *budgets, uint32_t number)
 {
     uint64_t now_ns = clock_monotonic_ns();
@@ -145,14 +152,14 @@ static enum status take_tokens(struct call *call, struct token_bucket *bucket, c
     if (wait_sec == 0) {
         return STATUS_OK;
     }
+    if (call->retry_after_sec) {
+        *call->retry_after_sec = wait_sec < MINUTE_SEC ? wait_sec : MINUTE_SEC;
+    }
     if (wait_sec == TOKEN_WAIT_NEVER) {
         return error_set(call->err, STATUS_RATE_LIMITED,
                          "%s allows %u operations a minute, and this request alone has %llu. Help: "
                          "Send smaller batches.",
                          option, per_minute, (unsigned long long)cost);
-    }
-    if (call->retry_after_sec) {
-        *call->retry_after_sec = wait_sec;
     }
     return error_set(call->err, STATUS_RATE_LIMITED,
                      "%s allows %u operations a minute; %llu asked for, %u left. Retry after %us",

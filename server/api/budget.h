@@ -11,6 +11,9 @@ struct budgets;
 struct budgets *budgets_create(void);
 void budgets_destroy(struct budgets *budgets); /* none is held any more */
 size_t budgets_count(struct budgets *budgets);
+/* Frees those that nothing is held of and nobody asked for in the last ten minutes; done by itself
+ * when there are many. */
+void budgets_forget_idle(struct budgets *budgets, uint64_t now_ns);
 
 /* What an update holds; zeroed: nothing. */
 struct hold {

@@ -1,6 +1,7 @@
 /* Strict mode and quotas as requests meet them: through guard_run and guard_propose. */
 #include "server/api/guard.h"
 #include "server/api/strict.h"
+#include "storage/base/clock.h"
 #include "tests/unit/api_fixture.h"
 
 #include <pthread.h>
@@ -24,6 +25,21 @@ static Qdrant__StrictModeConfig *begin(struct fixture *f)
     strict->_enabled_case = QDRANT__STRICT_MODE_CONFIG___ENABLED_ENABLED;
     strict->enabled = true;
     return strict;
+}
+
+/* Sets an option of a whole number. */
+static void set(Qdrant__StrictModeConfig *strict, const char *option, uint64_t value)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(strict->base.descriptor, option);
+    assert_non_null(field);
+    *(uint32_t *)((char *)strict + field->quantifier_offset) = field->id;
+    if (field->type == PROTOBUF_C_TYPE_UINT64) {
+        *(uint64_t *)((char *)strict + field->offset) = value;
+    } else {
+        assert_int_equal(field->type, PROTOBUF_C_TYPE_UINT32);
+        *(uint32_t *)((char *)strict + field->offset) = (uint32_t)value;
+    }
 }
 
 static void create(struct fixture *f, Qdrant__StrictModeConfig *strict)
@@ -90,8 +106,7 @@ static void test_points_count(void **state)
 {
     struct fixture *f = *state;
     Qdrant__StrictModeConfig *strict = begin(f);
-    strict->_max_points_count_case = QDRANT__STRICT_MODE_CONFIG___MAX_POINTS_COUNT_MAX_POINTS_COUNT;
-    strict->max_points_count = 10;
+    set(strict, "max_points_count", 10);
     create(f, strict);
     assert_int_equal(write_through(f, "upsert", upsert_of(f, 1, 7, NULL)), STATUS_OK);
     assert_refused(f, write_through(f, "upsert", upsert_of(f, 8, 4, NULL)),
@@ -121,8 +136,7 @@ static void test_under_way(void **state)
 {
     struct fixture *f = *state;
     Qdrant__StrictModeConfig *strict = begin(f);
-    strict->_max_points_count_case = QDRANT__STRICT_MODE_CONFIG___MAX_POINTS_COUNT_MAX_POINTS_COUNT;
-    strict->max_points_count = 10;
+    set(strict, "max_points_count", 10);
     create(f, strict);
     const struct op *op = op_find("upsert");
     struct buffer command;
@@ -149,9 +163,7 @@ static void test_vector_bytes(void **state)
 {
     struct fixture *f = *state;
     Qdrant__StrictModeConfig *strict = begin(f);
-    strict->_max_collection_vector_size_bytes_case =
-        QDRANT__STRICT_MODE_CONFIG___MAX_COLLECTION_VECTOR_SIZE_BYTES_MAX_COLLECTION_VECTOR_SIZE_BYTES;
-    strict->max_collection_vector_size_bytes = 48;
+    set(strict, "max_collection_vector_size_bytes", 48);
     create(f, strict);
     assert_refused(f, write_through(f, "upsert", upsert_of(f, 1, 4, NULL)),
                    WORDS("max_collection_vector_size_bytes", "64 > 48"));
@@ -192,9 +204,7 @@ static void test_payload_bytes(void **state)
 {
     struct fixture *f = *state;
     Qdrant__StrictModeConfig *strict = begin(f);
-    strict->_max_collection_payload_size_bytes_case =
-        QDRANT__STRICT_MODE_CONFIG___MAX_COLLECTION_PAYLOAD_SIZE_BYTES_MAX_COLLECTION_PAYLOAD_SIZE_BYTES;
-    strict->max_collection_payload_size_bytes = 30;
+    set(strict, "max_collection_payload_size_bytes", 30);
     create(f, strict);
     const char *ten = "{\"k\":\"va\"}";
     assert_int_equal(strlen(ten), 10);
@@ -264,8 +274,7 @@ static void test_many_writers(void **state)
     enum { WRITERS = 4, POINTS = 150 };
     struct fixture *f = *state;
     Qdrant__StrictModeConfig *strict = begin(f);
-    strict->_max_points_count_case = QDRANT__STRICT_MODE_CONFIG___MAX_POINTS_COUNT_MAX_POINTS_COUNT;
-    strict->max_points_count = POINTS;
+    set(strict, "max_points_count", POINTS);
     create(f, strict);
     pthread_mutex_t apply_lock = PTHREAD_MUTEX_INITIALIZER;
     struct writer writers[WRITERS];
@@ -282,6 +291,67 @@ static void test_many_writers(void **state)
     assert_int_equal(accepted, POINTS);
     assert_int_equal(count_points(f, "c"), POINTS);
     assert_int_equal(budgets_count(f->call.guard->budgets), 1);
+    end(f);
+}
+
+/* Budgets that nobody uses go, those that something is held of stay. */
+static void test_idle_budgets(void **state)
+{
+    struct fixture *f = *state;
+    create(f, begin(f));
+    struct budgets *budgets = f->call.guard->budgets;
+    struct buffer command;
+    struct hold hold;
+    buffer_init(&command, 0);
+    assert_int_equal(budgets_count(budgets), 0);
+    assert_int_equal(
+        guard_propose(&f->call, op_find("upsert"), upsert_of(f, 1, 1, NULL), &command, &hold),
+        STATUS_OK);
+    uint64_t now_ns = clock_monotonic_ns();
+    uint64_t later_ns = now_ns + UINT64_C(700) * 1000000000;
+    budgets_forget_idle(budgets, later_ns);
+    assert_int_equal(budgets_count(budgets), 1);
+    budget_release(&hold);
+    budgets_forget_idle(budgets, now_ns);
+    assert_int_equal(budgets_count(budgets), 1);
+    budgets_forget_idle(budgets, later_ns);
+    assert_int_equal(budgets_count(budgets), 0);
+    buffer_deinit(&command);
+    end(f);
+}
+
+/* Rates by the bucket of the collection: what is refused says when to come again. */
+static void test_rates(void **state)
+{
+    struct fixture *f = *state;
+    Qdrant__StrictModeConfig *strict = begin(f);
+    uint32_t retry_after_sec = 0;
+    f->call.retry_after_sec = &retry_after_sec;
+    set(strict, "read_rate_limit", 2);
+    set(strict, "write_rate_limit", 1);
+    create(f, strict);
+    Qdrant__CountPoints *count = NEW(f, count_points);
+    count->collection_name = (char *)"c";
+    void *output = api_new(&f->call, op_find("count")->output);
+    assert_int_equal(write_through(f, "upsert", upsert_of(f, 1, 1, NULL)), STATUS_OK);
+    assert_int_equal(guard_run(&f->call, op_find("count"), count, output), STATUS_OK);
+    assert_int_equal(guard_run(&f->call, op_find("count"), count, output), STATUS_OK);
+    assert_int_equal(retry_after_sec, 0);
+    assert_int_equal(guard_run(&f->call, op_find("count"), count, output), STATUS_RATE_LIMITED);
+    assert_in_range(retry_after_sec, 1, 30);
+    assert_int_equal(write_through(f, "upsert", upsert_of(f, 2, 1, NULL)), STATUS_RATE_LIMITED);
+    assert_in_range(retry_after_sec, 31, 60);
+    Qdrant__QueryBatchPoints *batch = NEW(f, query_batch_points);
+    Qdrant__QueryPoints *parts[3] = {NEW(f, query_points), NEW(f, query_points),
+                                     NEW(f, query_points)};
+    batch->collection_name = (char *)"c";
+    batch->query_points = parts;
+    batch->n_query_points = 3;
+    output = api_new(&f->call, op_find("query_batch")->output);
+    assert_int_equal(guard_run(&f->call, op_find("query_batch"), batch, output),
+                     STATUS_RATE_LIMITED);
+    assert_int_equal(retry_after_sec, 60);
+    assert_int_equal(count_points(f, "c"), 1);
     end(f);
 }
 
@@ -425,9 +495,10 @@ static void test_quotas_persist(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH(test_points_count),  WITH(test_under_way),     WITH(test_vector_bytes),
-        WITH(test_payload_bytes), WITH(test_many_writers),  WITH(test_kinds),
-        WITH(test_nested_filter), WITH(test_quotas_refuse), WITH(test_quotas_persist),
+        WITH(test_points_count),  WITH(test_under_way),      WITH(test_vector_bytes),
+        WITH(test_payload_bytes), WITH(test_many_writers),   WITH(test_idle_budgets),
+        WITH(test_rates),         WITH(test_kinds),          WITH(test_nested_filter),
+        WITH(test_quotas_refuse), WITH(test_quotas_persist),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
