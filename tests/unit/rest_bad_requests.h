@@ -152,5 +152,20 @@ static const struct bad bad_requests[] = {
     FORMAT(query, "{\"query\":{\"fusion\":\"x\"}}", "query.fusion: unknown variant `x`"),
     FORMAT(query, "{\"query\":{\"formula\":{\"sum\":[true]}}}",
            "query.formula.sum[0]: invalid type"),
+    VALID(search_groups, "{\"vector\":[1],\"group_by\":\"g\",\"limit\":0,\"group_size\":0}",
+          "internal.limit: value 0 invalid, must be 1 or larger; internal.group_size: value 0 "
+          "invalid, must be 1 or larger"),
+    FORMAT(search_groups, "{\"vector\":{\"name\":\"v\"},\"group_by\":\"g\"}",
+           "vector: missing field `vector`"),
+    FORMAT(query_groups, "{\"query\":[1]}", "missing field `group_by`"),
+    FORMAT(query_groups, "{\"group_by\":\"g\",\"with_lookup\":true}",
+           "with_lookup: invalid type: boolean"),
+    VALID(facet, "{\"key\":\"k\",\"limit\":0}",
+          "internal.limit: value 0 invalid, must be 1 or larger"),
+    FORMAT(facet, "{\"limit\":1}", "missing field `key`"),
+    VALID(matrix_pairs, "{\"sample\":1,\"limit\":0}",
+          "internal.sample: value 1 invalid, must be 2 or larger; internal.limit: value 0 invalid, "
+          "must be 1 or larger"),
+    FORMAT(matrix_offsets, "{\"using\":[]}", "using: invalid type: sequence"),
     FORMAT(query_batch, "{\"searches\":{}}", "searches: invalid type: map, expected a sequence"),
 };

@@ -542,6 +542,38 @@ static Qdrant__Query *query_of(const char *query)
     return m->query;
 }
 
+static void test_groups(void **state)
+{
+    /* Proves: vectors bare, named and sparse in groups as in searches; both forms of a lookup. */
+    (void)state;
+    Qdrant__SearchPointGroups *m =
+        decode(OP_search_groups, NULL,
+               "{\"vector\":{\"name\":\"v\",\"vector\":[1,2]},\"group_by\":\"g\",\"limit\":4,"
+               "\"group_size\":2,\"with_lookup\":\"other\",\"vector_name\":\"x\"}");
+    assert_string_equal(m->vector_name, "v");
+    assert_int_equal(m->n_vector, 2);
+    assert_true(m->vector[1] == 2 && m->limit == 4 && m->group_size == 2);
+    assert_string_equal(m->group_by, "g");
+    assert_string_equal(m->with_lookup->collection, "other");
+    assert_null(m->with_lookup->with_payload);
+    m = decode(OP_search_groups, NULL,
+               "{\"vector\":{\"name\":\"v\",\"vector\":{\"indices\":[3],\"values\":[0.5]}},"
+               "\"group_by\":\"g\",\"limit\":4,\"group_size\":2}");
+    assert_int_equal(m->sparse_indices->data[0], 3);
+    m = decode(OP_search_groups, NULL,
+               "{\"vector\":[1],\"group_by\":\"g\",\"limit\":4,\"group_size\":2}");
+    assert_int_equal(m->_vector_name_case, 0);
+    assert_null(m->sparse_indices);
+    Qdrant__QueryPointGroups *q =
+        decode(OP_query_groups, NULL,
+               "{\"query\":7,\"group_by\":\"g\",\"with_lookup\":{\"collection\":\"other\","
+               "\"with_payload\":[\"a\"],\"with_vectors\":true}}");
+    assert_int_equal(q->query->nearest->id->num, 7);
+    assert_int_equal(q->_limit_case, 0);
+    assert_string_equal(q->with_lookup->with_payload->include->fields[0], "a");
+    assert_true(q->with_lookup->with_vectors->enable);
+}
+
 static void test_query_kinds(void **state)
 {
     /* Proves: each kind of query, bare and wrapped. */
@@ -746,6 +778,7 @@ int main(void)
         cmocka_unit_test(test_field_parts),
         cmocka_unit_test(test_reads),
         cmocka_unit_test(test_search),
+        cmocka_unit_test(test_groups),
         cmocka_unit_test(test_query_kinds),
         cmocka_unit_test(test_formula),
         cmocka_unit_test(test_query_envelope),
