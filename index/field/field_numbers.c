@@ -3,8 +3,8 @@
  *
  * Numbers that a kind cannot hold are foreign like strings, but may match ranges; their points are
  * noted apart, so that an index without any never asks for a check. The image is the pairs (key
- * u64, point u32) in ascending order behind their number (u64), then the set of those points. No
- * locks here; only loading fails. */
+ * u64, point u32) in ascending order behind their number (u64), then the points with foreign
+ * numbers (u32) behind theirs (u64). No locks here; only loading fails. */
 #include "index/field/field_numbers.h"
 
 #include "storage/base/mem.h"
@@ -240,12 +240,29 @@ static bool save_pair(void *ctx, int64_t key, uint32_t point)
     return false;
 }
 
+static bool save_odd(uint32_t point, void *ctx)
+{
+    buffer_append_u32(ctx, point);
+    return true;
+}
+
 void field_numbers_save(const struct field *field, struct buffer *out)
 {
     const struct field_numbers *self = numbers_of(field);
     buffer_append_u64(out, ordered_pairs(self->map));
     (void)ordered_each(self->map, false, INT64_MIN, save_pair, out);
-    set_save(self->odd, out);
+    buffer_append_u64(out, roaring_bitmap_get_cardinality(self->odd));
+    roaring_iterate(self->odd, save_odd, out);
+}
+
+static enum status load_odd(struct field_numbers *self, struct reader *image, struct error *err)
+{
+    uint64_t count = reader_u64(image);
+    if (image->failed || count > reader_left(image) / sizeof(uint32_t))
+        return error_set(err, STATUS_CORRUPT, "the image of an index of numbers ends early");
+    for (uint64_t i = 0; i < count; i++)
+        roaring_bitmap_add(self->odd, reader_u32(image));
+    return STATUS_OK;
 }
 
 enum status field_numbers_load(struct field *field, struct reader *image, struct error *err)
@@ -268,7 +285,7 @@ enum status field_numbers_load(struct field *field, struct reader *image, struct
         last_key = key;
         last_point = point;
     }
-    return set_load(image, &self->odd, err);
+    return load_odd(self, image, err);
 }
 
 size_t field_numbers_memory(const struct field *field)

@@ -82,7 +82,7 @@ static size_t stretch_of(const struct geo_ring *ring, double unwrapped)
     return at < (double)ring->stretches_count ? (size_t)at : ring->stretches_count - 1;
 }
 
-/* The stretches [first, end) of an edge; true: and those from 0 to `rest`. */
+/* The stretches [first, end) and [0, rest), none twice. */
 struct stretches {
     size_t first, end, rest;
 };
@@ -91,10 +91,13 @@ static struct stretches stretches_of(const struct geo_ring *ring, double west, d
 {
     double from = unwrap(ring, west), upto = unwrap(ring, east);
     struct stretches out = {.first = stretch_of(ring, from), .end = ring->stretches_count};
+    size_t last = stretch_of(ring, upto);
     if (from <= upto)
-        out.end = stretch_of(ring, upto) + 1;
+        out.end = last + 1;
+    else if (last < out.first)
+        out.rest = last + 1;
     else
-        out.rest = stretch_of(ring, upto) + 1;
+        out.first = 0;
     return out;
 }
 
