@@ -287,7 +287,8 @@ static void update_params(Qdrant__CreateCollection *config,
 
 static const char *entry_key(const ProtobufCMessage *entry)
 {
-    return *(char *const *)((const char *)entry + entry->descriptor->fields[0].offset);
+    const void *key = (const char *)entry + entry->descriptor->fields[0].offset;
+    return *(char *const *)key;
 }
 
 /* A merged map is the old one and then the new: of entries with one name the last stays. */

@@ -61,7 +61,8 @@ void strict_defaults(const struct settings *settings, Qdrant__StrictModeConfig *
     for (size_t i = 0; i < ROWS_COUNT; i++) {
         const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(
             config->base.descriptor, rows[i].option);
-        uint32_t *present = (uint32_t *)((char *)config + field->quantifier_offset);
+        void *at = (char *)config + field->quantifier_offset;
+        uint32_t *present = at;
         if (*present == 0 &&
             set(field, (const char *)settings + rows[i].offset, (char *)config + field->offset)) {
             *present = field->id;

@@ -33,12 +33,14 @@ static void set(Qdrant__StrictModeConfig *strict, const char *option, uint64_t v
     const ProtobufCFieldDescriptor *field =
         protobuf_c_message_descriptor_get_field_by_name(strict->base.descriptor, option);
     assert_non_null(field);
-    *(uint32_t *)((char *)strict + field->quantifier_offset) = field->id;
+    void *present = (char *)strict + field->quantifier_offset;
+    void *at = (char *)strict + field->offset;
+    *(uint32_t *)present = field->id;
     if (field->type == PROTOBUF_C_TYPE_UINT64) {
-        *(uint64_t *)((char *)strict + field->offset) = value;
+        *(uint64_t *)at = value;
     } else {
         assert_int_equal(field->type, PROTOBUF_C_TYPE_UINT32);
-        *(uint32_t *)((char *)strict + field->offset) = (uint32_t)value;
+        *(uint32_t *)at = (uint32_t)value;
     }
 }
 
