@@ -65,8 +65,20 @@ static bool load_sets(struct field_text *self, struct reader *image)
            roaring_bitmap_get_cardinality(self->texts) <= reader_left(image) / DOC_BYTES;
 }
 
-/* Notes the term with each of its points, as four bytes until pack_doc; false: a posting that the
- * point cannot have. */
+/* Four bytes a term until pack_doc, in memory that doubles. */
+static void note_term(struct text_doc *doc, uint32_t term)
+{
+    enum { ROOM_MIN = 64 };
+    uint32_t size = doc->terms_size;
+    bool is_full = size == 0 || (size >= ROOM_MIN && (size & (size - 1)) == 0);
+    if (is_full) {
+        doc->terms = mem_realloc(doc->terms, size == 0 ? ROOM_MIN : 2 * (size_t)size);
+    }
+    memcpy(doc->terms + size, &term, sizeof(term));
+    doc->terms_size = size + (uint32_t)sizeof(term);
+}
+
+/* Notes the term with each of its points; false: a posting that the point cannot have. */
 static bool note_points(struct field_text *self, uint32_t term)
 {
     struct text_cursor cursor;
@@ -85,12 +97,7 @@ static bool note_points(struct field_text *self, uint32_t term)
         if (position >= doc->span || cursor.frequency > doc->length) {
             return false;
         }
-        size_t size = doc->terms_size + sizeof(term);
-        if (text_room(size) != text_room(doc->terms_size)) {
-            doc->terms = mem_realloc(doc->terms, text_room(size));
-        }
-        memcpy(doc->terms + doc->terms_size, &term, sizeof(term));
-        doc->terms_size = (uint32_t)size;
+        note_term(doc, term);
     }
     return true;
 }

@@ -205,6 +205,9 @@ struct spot {
 static struct spot find_spot(const struct text_block *block, point_offset point, bool positions)
 {
     struct spot spot = {.before = block->first};
+    if (block->count > 0 && point > block->last) { /* as points mostly come */
+        return (struct spot){.at = block->size, .before = block->last};
+    }
     while (spot.at < block->size) {
         const uint8_t *at = block->bytes + spot.at;
         spot.head = read_head(&at, spot.before, positions);

@@ -42,9 +42,23 @@ static void begin_segment(struct folding *folding, const uint8_t *at)
     folding->base_changed = false;
 }
 
-static uint8_t lower(uint8_t byte)
+/* ASCII in lower case, eight bytes at a time: adding to a byte below 128 carries into its top bit
+ * from `A` and from beyond `Z` on, and nowhere else. */
+static void lower_ascii(const uint8_t *in, size_t size, uint8_t *out)
 {
-    return (uint8_t)(byte | ((uint8_t)(byte - 'A') < 26 ? 0x20 : 0));
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t from_a = (0x80 - 'A') * ones, from_beyond_z = (0x80 - 'Z' - 1) * ones;
+    uint64_t eight;
+    size_t i = 0;
+    for (; i + sizeof(eight) <= size; i += sizeof(eight)) {
+        memcpy(&eight, in + i, sizeof(eight));
+        uint64_t is_upper = ((eight + from_a) ^ (eight + from_beyond_z)) & 0x80 * ones;
+        eight |= is_upper >> 2;
+        memcpy(out + i, &eight, sizeof(eight));
+    }
+    for (; i < size; i++) {
+        out[i] = (uint8_t)(in[i] | ((uint8_t)(in[i] - 'A') < 26 ? 0x20 : 0));
+    }
 }
 
 static void append_ascii(struct folding *folding, size_t size)
@@ -53,9 +67,7 @@ static void append_ascii(struct folding *folding, size_t size)
     ASSERT(out); /* the buffer has no limit */
     const uint8_t *in = folding->at;
     if (folding->flags & FOLD_CASE) {
-        for (size_t i = 0; i < size; i++) {
-            out[i] = lower(in[i]);
-        }
+        lower_ascii(in, size, out);
     } else {
         memcpy(out, in, size);
     }

@@ -179,7 +179,9 @@ bool split_multilingual(struct token_run *run, struct slice text)
 {
     struct slice word;
     while (take_word(&text, &word)) {
-        if (emit_sides(run, word.data, word.data + word.size)) {
+        const uint8_t *end = word.data + word.size;
+        bool is_ascii = chars_ascii_prefix(word.data, end) == word.size;
+        if (is_ascii ? emit_word(run, word) : emit_sides(run, word.data, end)) {
             return true;
         }
     }
