@@ -70,15 +70,17 @@ def test_one_group_does_not_hide_the_others(server, own):
 
 
 def test_graph(server, client, collection):
-    """With a graph: all groups, each full, though one has nine points in ten, also near the query."""
+    """With a graph and without an index on the key: all groups, each full, though one has nearly all the points near the query."""
     own = collection({"size": 16, "distance": "Cosine"}, optimizers_config={"indexing_threshold": 1},
                      hnsw_config={"full_scan_threshold": 10})
     generator = np.random.default_rng(7)
-    rows = generator.standard_normal((6000, 16)).astype(np.float32)
-    rows[:5400, 0] += 3  # the large group lies where the query points
-    groups = np.concatenate([np.zeros(5400, int), generator.integers(1, 40, 600)])
-    client.upsert(own, models.Batch(ids=list(range(6000)), vectors=rows.tolist(), payloads=[{"g": int(g)} for g in groups]))
-    server.wait_indexed(own, 6000)
+    points, large = 13000, 12000
+    rows = generator.standard_normal((points, 16)).astype(np.float32)
+    rows[:large, 0] += 4  # the large group lies where the query points
+    groups = np.concatenate([np.zeros(large, int), generator.integers(1, 40, points - large)])
+    client.upload_points(own, [models.PointStruct(id=i, vector=rows[i].tolist(), payload={"g": int(groups[i])})
+                               for i in range(points)], batch_size=1000, wait=True)
+    server.wait_indexed(own, points)
     asked = [3.0] + [0.1] * 15
     exact = client.query_points_groups(own, "g", query=asked, limit=40, group_size=4, search_params=EXACT).groups
     found = client.query_points_groups(own, "g", query=asked, limit=40, group_size=4).groups
