@@ -17,7 +17,7 @@
 
 /* Unsure points are read by a cursor when at least one of so many neighbours is asked for, else one
  * by one. */
-enum { CURSOR_DENSITY = 16, CANCEL_CHECK_EVERY = 256 };
+enum { CURSOR_DENSITY = 16, CANCEL_CHECK_EVERY = 256, REMEMBER_CHECKS = 256 };
 
 struct place {
     struct segment *segment;
@@ -153,6 +153,25 @@ static enum status check_unsure(struct segment *segment, const struct filter *fi
     return status;
 }
 
+static bool set_bit(uint32_t point, void *bits)
+{
+    bitmap_set(bits, point);
+    return true;
+}
+
+/* What cost many reads is kept for the next who asks the same. */
+static void remember(struct segment *segment, const struct filter *filter, uint64_t epoch,
+                     point_offset count, const roaring_bitmap_t *matches)
+{
+    struct bitmap bits;
+    bitmap_init(&bits);
+    if (bitmap_resize(&bits, count)) { /* no memory: not remembered */
+        roaring_iterate(matches, set_bit, &bits);
+        match_cache_put(&segment->matches, filter_key(filter), epoch, count, &bits);
+    }
+    bitmap_deinit(&bits);
+}
+
 static bool is_remembered(struct segment *segment, const struct filter *filter, point_offset count)
 {
     struct match_entry *entry = segment_remembered(segment, filter, count);
@@ -178,9 +197,13 @@ enum status segment_lookup(struct segment *segment, const struct filter *filter,
     }
     enum status status = STATUS_OK;
     if (!is_remembered(segment, filter, snapshot->count)) {
+        uint64_t epoch = match_cache_epoch(&segment->matches);
         roaring_bitmap_t *unsure = roaring_bitmap_andnot(found.possible, found.sure);
         segment_drop_hidden(segment, snapshot, unsure);
         status = check_unsure(segment, filter, cancelled, unsure, found.sure, err);
+        if (status == STATUS_OK && roaring_bitmap_get_cardinality(unsure) >= REMEMBER_CHECKS) {
+            remember(segment, filter, epoch, snapshot->count, found.sure);
+        }
         roaring_bitmap_free(unsure);
         if (status == STATUS_OK) {
             *out = found.sure;
