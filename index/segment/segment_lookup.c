@@ -186,6 +186,7 @@ enum status segment_lookup(struct segment *segment, const struct filter *filter,
                            roaring_bitmap_t **out, struct error *err)
 {
     struct candidates found;
+    uint64_t epoch = match_cache_epoch(&segment->matches); /* before anything is looked at */
     *out = NULL;
     if (!filter || !look_up(segment, filter, snapshot, &found)) {
         return STATUS_OK;
@@ -197,7 +198,6 @@ enum status segment_lookup(struct segment *segment, const struct filter *filter,
     }
     enum status status = STATUS_OK;
     if (!is_remembered(segment, filter, snapshot->count)) {
-        uint64_t epoch = match_cache_epoch(&segment->matches);
         roaring_bitmap_t *unsure = roaring_bitmap_andnot(found.possible, found.sure);
         segment_drop_hidden(segment, snapshot, unsure);
         status = check_unsure(segment, filter, cancelled, unsure, found.sure, err);
