@@ -79,6 +79,9 @@ static struct slice make_payload(struct world *world)
         buffer_append_text(&out, count > 1 ? "]" : "");
         first = false;
     }
+    if (random_below(&world->random, 2)) { /* no index knows it */
+        buffer_append_text(&out, first ? "\"plain\":\"yes\"" : ",\"plain\":\"yes\"");
+    }
     buffer_append_byte(&out, '}');
     void *copy = arena_memdup(world->arena, out.data, out.size);
     struct slice payload = slice_of(copy, out.size);
@@ -361,16 +364,24 @@ static void check_key(struct world *world, int key, const struct filter *filter,
     }
 }
 
+static const struct filter *compile(struct world *world, Qdrant__Filter *wire)
+{
+    struct filter *filter = NULL;
+    assert_int_equal(filter_compile(wire, NULL, world->arena, &filter, NULL), STATUS_OK);
+    return filter;
+}
+
 static void check(struct world *world)
 {
-    struct filter *filters[3] = {NULL};
-    assert_int_equal(filter_compile(filter_keyword(world->arena, "w", "red"), NULL, world->arena,
-                                    &filters[1], NULL),
-                     STATUS_OK);
-    assert_int_equal(filter_compile(filter_keyword(world->arena, "none", "red"), NULL, world->arena,
-                                    &filters[2], NULL),
-                     STATUS_OK);
-    for (int i = 0; i < 3; i++) {
+    Qdrant__Filter *red = filter_keyword(world->arena, "w", "red");
+    Qdrant__Filter *plain = filter_keyword(world->arena, "plain", "yes");
+    Qdrant__Filter both = QDRANT__FILTER__INIT;
+    Qdrant__Condition *conditions[] = {red->must[0], plain->must[0]};
+    both.must = conditions;
+    both.n_must = 2;
+    const struct filter *filters[] = {NULL, compile(world, red), compile(world, plain),
+                                      compile(world, &both)};
+    for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
         for (int key = 0; key < KEYS_COUNT; key++) {
             check_key(world, key, filters[i], true);
             check_key(world, key, filters[i], false);
@@ -411,6 +422,59 @@ static void test_index_is_pass(void **state)
         }
     }
     assert_true(world.compared > 500);
+    world_close(&world);
+}
+
+struct meddling {
+    struct world *world;
+    uint64_t seen;
+};
+
+/* At the first point, the others change in place so that they match no more. */
+static bool meddle(void *ctx, point_offset point, struct slice payload)
+{
+    struct meddling *meddling = ctx;
+    struct world *world = meddling->world;
+    (void)payload;
+    if (meddling->seen++ > 0) {
+        return false;
+    }
+    segment_begin_write(world->segment);
+    for (uint64_t id = 0; id < 3; id++) {
+        point_offset other = 0;
+        assert_true(segment_locate(world->segment, point_id_number(id), &other));
+        if (other != point) {
+            segment_set_payload(world->segment, world->batch, 1000, other,
+                                SLICE_LITERAL("{\"plain\":\"no\",\"w\":\"new\"}"));
+        }
+    }
+    commit(world);
+    segment_end_write(world->segment);
+    return false;
+}
+
+/* A point whose payload changes between being found and being read counts with one state only: as
+ * it is now it does not match, so it is not visited. */
+static void test_changed_meanwhile(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    for (uint64_t id = 0; id < POINTS; id++) {
+        struct slice none = {0};
+        struct slice payload = id < 3 ? SLICE_LITERAL("{\"plain\":\"yes\"}") : SLICE_LITERAL("{}");
+        assert_int_equal(segment_put(world.segment, world.batch, id + 1, point_id_number(id), &none,
+                                     payload, NULL),
+                         STATUS_OK);
+    }
+    commit(&world);
+    struct meddling meddling = {.world = &world};
+    struct payload_pass pass = {.filter =
+                                    compile(&world, filter_keyword(world.arena, "plain", "yes")),
+                                .each = meddle,
+                                .ctx = &meddling};
+    assert_int_equal(segment_each_payload(world.segment, &pass, NULL), STATUS_OK);
+    assert_int_equal(meddling.seen, 1);
     world_close(&world);
 }
 
@@ -469,6 +533,7 @@ static void test_draw(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_index_is_pass),
+                                       cmocka_unit_test(test_changed_meanwhile),
                                        cmocka_unit_test(test_draw)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
