@@ -1,4 +1,5 @@
-/* The image of a text index: its format u32 and whether it has positions u32; the sets of points
+/* The image of a text index: its format u32, whether it has positions u32, and how its tokenizer
+ * behaved u64 (an image of other tokens is as good as damaged); the sets of points
  * with a text and of those not read; for each of the former its length u32 and span u64; then how
  * many terms u32, and for each its size u32, its bytes and its list (text_list_image.c). What a
  * point has is made anew from the lists, so the two cannot disagree. Terms are numbered anew. */
@@ -27,6 +28,7 @@ void text_save(const struct field *field, struct buffer *out)
     struct saving saving = {self, out};
     buffer_append_u32(out, FORMAT);
     buffer_append_u32(out, self->terms.lists.positions);
+    buffer_append_u64(out, tokenizer_behaviour(self->tokenizer));
     set_save(self->texts, out);
     set_save(self->unread, out);
     roaring_iterate(self->texts, save_doc, &saving);
@@ -137,14 +139,16 @@ enum status text_load(struct field *field, struct reader *image, struct error *e
     struct field_text *self = (struct field_text *)field;
     struct loading loading = {.self = self, .image = image};
     bool is_good = reader_u32(image) == FORMAT &&
-                   reader_u32(image) == self->terms.lists.positions && load_sets(self, image) &&
-                   roaring_iterate(self->texts, load_doc, &loading);
+                   reader_u32(image) == self->terms.lists.positions &&
+                   reader_u64(image) == tokenizer_behaviour(self->tokenizer) &&
+                   load_sets(self, image) && roaring_iterate(self->texts, load_doc, &loading);
     uint32_t count = reader_u32(image);
     for (uint32_t i = 0; i < count && is_good; i++) {
         is_good = load_term(self, image);
     }
     if (!is_good || image->failed) {
-        return error_set(err, STATUS_CORRUPT, "the text index in the image is damaged");
+        return error_set(err, STATUS_CORRUPT,
+                         "the text index in the image is damaged or has other words");
     }
     buffer_init(&loading.numbers, 0);
     roaring_iterate(self->texts, pack_doc, &loading);

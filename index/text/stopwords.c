@@ -1,7 +1,6 @@
 /* The lists of stop words, each a string made of its file in stopwords/. Constant data. */
 #include "index/text/stopwords.h"
 
-#include <stddef.h>
 #include <string.h>
 
 static const char arabic[] =
@@ -114,6 +113,11 @@ const char *stopwords_of(const char *language)
         }
     }
     return NULL;
+}
+
+const char *stopwords_at(size_t i)
+{
+    return i < sizeof(lists) / sizeof(lists[0]) ? lists[i].words : NULL;
 }
 
 const char *stopwords_languages(void)

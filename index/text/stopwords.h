@@ -2,6 +2,7 @@
  * a file in stopwords/, written for this project: words in lower case, NFC, parted by blanks. What
  * an apostrophe parts is there as a whole and in its pieces, since tokenizers differ there. */
 #pragma once
+#include <stddef.h>
 
 /* The languages of the contract. */
 #define STOPWORDS_LIST(X)                                                                          \
@@ -37,4 +38,5 @@
     X(turkish)
 
 const char *stopwords_of(const char *language); /* NULL: not known */
+const char *stopwords_at(size_t i);             /* of the i-th language; NULL: no more */
 const char *stopwords_languages(void);          /* all, parted by ", " */

@@ -12,6 +12,8 @@
 #include "storage/base/checksum.h"
 #include "storage/base/mem.h"
 
+#include <unicode/uversion.h>
+
 const struct tokenizer_params tokenizer_plain = {.kind = TOKENIZER_WORD, .lowercase = true};
 
 /* ---- life ---- */
@@ -228,4 +230,33 @@ bool tokenizer_run(const struct tokenizer *tokenizer, enum text_role role, struc
     default:
         return split_words(&run, folded);
     }
+}
+
+/* ---- what stored tokens rely on ---- */
+
+enum { RULES = 1 }; /* of splits, foldings and limits here: counted up when they change */
+
+static bool add_token(void *ctx, struct token token)
+{
+    uint64_t *sum = ctx;
+    *sum = checksum64_seeded(token.text, *sum + token.position);
+    return false;
+}
+
+/* ICU tells its version. The stemmers do not, so they are watched at work on the words that are at
+ * hand: those of all languages' lists. */
+uint64_t tokenizer_behaviour(const struct tokenizer *tokenizer)
+{
+    uint64_t sum = tokenizer->fingerprint + RULES;
+    struct buffer scratch;
+    UVersionInfo version;
+    const char *words;
+    buffer_init(&scratch, 0);
+    u_getVersion(version);
+    sum = checksum64_seeded(slice_of(version, sizeof(version)), sum);
+    for (size_t i = 0; (words = stopwords_at(i)) != NULL; i++) {
+        tokenizer_run(tokenizer, TEXT_STORED, slice_text(words), &scratch, add_token, &sum);
+    }
+    buffer_deinit(&scratch);
+    return sum;
 }

@@ -50,6 +50,9 @@ struct tokenizer *tokenizer_ref(const struct tokenizer *tokenizer);
 void tokenizer_unref(struct tokenizer *tokenizer);
 /* Equal for tokenizers made of equal parameters: they make the same tokens. */
 uint64_t tokenizer_fingerprint(const struct tokenizer *tokenizer);
+/* For what is stored: another value when the same parameters no longer make the same tokens, as
+ * after an upgrade of ICU, of the stemmers or of our lists. Takes some milliseconds. */
+uint64_t tokenizer_behaviour(const struct tokenizer *tokenizer);
 
 enum text_role {
     TEXT_STORED, /* a value of a payload */

@@ -313,6 +313,8 @@ static void test_refused(void **state)
     struct tokenizer *different = create(&other);
     assert_int_equal(tokenizer_fingerprint(plain), tokenizer_fingerprint(same));
     assert_int_not_equal(tokenizer_fingerprint(plain), tokenizer_fingerprint(different));
+    assert_int_equal(tokenizer_behaviour(plain), tokenizer_behaviour(same));
+    assert_int_not_equal(tokenizer_behaviour(plain), tokenizer_behaviour(different));
     struct tokenizer *again = tokenizer_ref(plain);
     tokenizer_unref(plain);
     tokenizer_unref(again);
