@@ -35,9 +35,9 @@ void dictionary_remove(struct dictionary *dictionary, uint32_t id);
 bool dictionary_has(const struct dictionary *dictionary, uint32_t id);
 /* Valid until the dictionary changes. */
 struct slice dictionary_key(const struct dictionary *dictionary, uint32_t id);
-/* In order, beginning with the first string not before `from`; stops when `each` returns true. */
-void dictionary_each_from(const struct dictionary *dictionary, struct slice from,
-                          bool (*each)(void *ctx, uint32_t id, struct slice key), void *ctx);
+/* The ids of the strings from `low` to below `high` (data NULL: to the end), in order. */
+void dictionary_each_between(const struct dictionary *dictionary, struct slice low,
+                             struct slice high, void (*each)(void *ctx, uint32_t id), void *ctx);
 size_t dictionary_memory(const struct dictionary *dictionary);
 
 /* ---- dictionary_order.c, for dictionary.c: ids by their strings, in blocks ---- */

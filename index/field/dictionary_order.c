@@ -18,11 +18,18 @@ static bool is_before(const struct dictionary *dictionary, uint32_t id, struct s
     return slice_compare(dictionary_key(dictionary, id), key) < 0;
 }
 
-/* The first string not before `key`; at the end of its block it is the next block's first. */
+/* The first string not before `key`; at the end of its block it is the next block's first. The end
+ * is looked at first: images are in order. */
 static struct place find_place(const struct dictionary *dictionary, struct slice key)
 {
     size_t low = 0;
     size_t high = dictionary->blocks_count;
+    if (high > 0) {
+        const struct order_block *last = dictionary->blocks[high - 1];
+        if (is_before(dictionary, last->ids[last->count - 1], key)) {
+            return (struct place){.block = high - 1, .at = last->count};
+        }
+    }
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (is_before(dictionary, dictionary->blocks[middle]->ids[0], key)) {
@@ -137,17 +144,20 @@ void order_remove(struct dictionary *dictionary, uint32_t id)
     }
 }
 
-void dictionary_each_from(const struct dictionary *dictionary, struct slice from,
-                          bool (*each)(void *ctx, uint32_t id, struct slice key), void *ctx)
+void dictionary_each_between(const struct dictionary *dictionary, struct slice low,
+                             struct slice high, void (*each)(void *ctx, uint32_t id), void *ctx)
 {
-    struct place place = find_place(dictionary, from);
-    for (; place.block < dictionary->blocks_count; place.block++, place.at = 0) {
+    struct place place = find_place(dictionary, low);
+    struct place end = {.block = dictionary->blocks_count};
+    if (high.data) {
+        end = find_place(dictionary, high);
+    }
+    for (; place.block <= end.block && place.block < dictionary->blocks_count;
+         place = (struct place){.block = place.block + 1}) {
         const struct order_block *block = dictionary->blocks[place.block];
-        for (; place.at < block->count; place.at++) {
-            uint32_t id = block->ids[place.at];
-            if (each(ctx, id, dictionary_key(dictionary, id))) {
-                return;
-            }
+        uint32_t to = place.block == end.block ? end.at : block->count;
+        for (uint32_t at = place.at; at < to; at++) {
+            each(ctx, block->ids[at]);
         }
     }
 }

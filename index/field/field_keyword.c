@@ -59,7 +59,7 @@ static void gather_prefix(const struct words *words, struct slice prefix, struct
     buffer_init(&high, 0);
     buffer_append_slice(&high, prefix);
     buffer_append_byte(&high, 0xff);
-    words_gather_prefix(words, prefix, buffer_slice(&high), prefix, gather);
+    words_gather_between(words, prefix, buffer_slice(&high), NULL, gather);
     buffer_deinit(&high);
 }
 
@@ -75,7 +75,11 @@ static bool keyword_find(const struct field *field, const struct field_query *qu
         }
         break;
     case QUERY_PREFIX:
-        gather_prefix(words, query->prefix, &gather);
+        if (query->prefix.size > 0) {
+            gather_prefix(words, query->prefix, &gather);
+        } else {
+            words_gather_all(words, &gather);
+        }
         break;
     case QUERY_PATTERN:
         *foreign = false;

@@ -11,7 +11,7 @@
 #include "storage/base/mem.h"
 
 enum { UUID_BYTES = 16, UUID_CHARS = 36 };
-static_assert((int)POINT_ID_TEXT_BYTES <= (int)WORDS_TEXT_BYTES, "a text fits into the room");
+static_assert((int)UUID_CHARS <= (int)WORDS_TEXT_BYTES, "a text fits into the room");
 
 struct field_uuid {
     struct field base;
@@ -21,6 +21,21 @@ struct field_uuid {
 
 /* ---- keys ---- */
 
+static bool is_hyphen_place(size_t at)
+{
+    return at == 8 || at == 13 || at == 18 || at == 23;
+}
+
+static bool is_short(struct slice key)
+{
+    return key.size == UUID_BYTES;
+}
+
+static bool is_spelled_out(struct slice key)
+{
+    return !is_short(key);
+}
+
 static void put_half(uint8_t *out, uint64_t half)
 {
     for (unsigned i = 0; i < 8; i++) {
@@ -28,54 +43,55 @@ static void put_half(uint8_t *out, uint64_t half)
     }
 }
 
-static uint64_t get_half(const uint8_t *in)
-{
-    uint64_t half = 0;
-    for (unsigned i = 0; i < 8; i++) {
-        half = half << 8 | in[i];
-    }
-    return half;
-}
-
 static struct slice uuid_text(struct slice key, uint8_t room[WORDS_TEXT_BYTES])
 {
-    if (key.size != UUID_BYTES) {
+    static const char digits[] = "0123456789abcdef";
+    size_t size = 0;
+    if (!is_short(key)) {
         return key;
     }
-    struct point_id id = {
-        .high = get_half(key.data), .low = get_half(key.data + 8), .is_uuid = true};
-    point_id_format(id, (char *)room);
-    return slice_of(room, UUID_CHARS);
+    for (size_t i = 0; i < UUID_BYTES; i++) {
+        if (is_hyphen_place(size)) {
+            room[size++] = '-';
+        }
+        room[size++] = (uint8_t)digits[key.data[i] >> 4];
+        room[size++] = (uint8_t)digits[key.data[i] & 15];
+    }
+    return slice_of(room, size);
+}
+
+/* Of a text that is a UUID: with hyphens, in lower case? */
+static bool is_usual(struct slice text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] >= 'A' && text.data[i] <= 'F') {
+            return false;
+        }
+    }
+    return text.size == UUID_CHARS;
 }
 
 /* False: the text is no UUID. */
 static bool uuid_key(struct slice text, uint8_t room[UUID_BYTES], struct slice *key)
 {
     struct point_id id;
-    uint8_t written[WORDS_TEXT_BYTES];
     if (!point_id_parse_uuid(text, &id)) {
         return false;
     }
     put_half(room, id.high);
     put_half(room + 8, id.low);
-    struct slice usual = uuid_text(slice_of(room, UUID_BYTES), written);
-    *key = slice_equal(text, usual) ? slice_of(room, UUID_BYTES) : text;
+    *key = is_usual(text) ? slice_of(room, UUID_BYTES) : text;
     return true;
 }
 
-static bool is_hyphen_place(size_t at)
-{
-    return at == 8 || at == 13 || at == 18 || at == 23;
-}
-
-/* The smallest or the largest key whose usual text begins so; false: none does. */
-static bool bound_key(struct slice prefix, bool is_high, uint8_t out[UUID_BYTES])
+/* The first key whose usual text begins so; false: none does. */
+static bool low_key(struct slice prefix, uint8_t out[UUID_BYTES])
 {
     size_t digits_count = 0;
     if (prefix.size > UUID_CHARS) {
         return false;
     }
-    memset(out, is_high ? 0xff : 0, UUID_BYTES);
+    memset(out, 0, UUID_BYTES);
     for (size_t i = 0; i < prefix.size; i++) {
         uint8_t c = prefix.data[i];
         bool is_digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
@@ -84,12 +100,26 @@ static bool bound_key(struct slice prefix, bool is_high, uint8_t out[UUID_BYTES]
         }
         if (is_digit) {
             unsigned value = c <= '9' ? c - 48U : c - 87U; /* '0', 'a' - 10 */
-            unsigned shift = digits_count % 2 ? 0 : 4;
-            uint8_t *byte = &out[digits_count++ / 2];
-            *byte = (uint8_t)((*byte & ~(0xfU << shift)) | value << shift);
+            out[digits_count / 2] |= (uint8_t)(value << (digits_count % 2 ? 0 : 4));
+            digits_count++;
         }
     }
     return true;
+}
+
+/* A key after all whose usual text begins so: one byte longer than they. */
+static void high_key(struct slice prefix, const uint8_t low[UUID_BYTES],
+                     uint8_t out[UUID_BYTES + 1])
+{
+    size_t digits_count = 0;
+    for (size_t i = 0; i < prefix.size; i++) {
+        digits_count += is_hyphen_place(i) ? 0 : 1;
+    }
+    memcpy(out, low, UUID_BYTES);
+    for (size_t i = digits_count; i < 2 * (size_t)UUID_BYTES; i++) {
+        out[i / 2] |= i % 2 ? 0x0f : 0xf0;
+    }
+    out[UUID_BYTES] = 0;
 }
 
 /* ---- the kind ---- */
@@ -154,16 +184,17 @@ static bool gather_words(const struct words *words, const struct field_query *qu
 
 static void gather_prefix(const struct words *words, struct slice prefix, struct gather *gather)
 {
-    uint8_t low[UUID_BYTES], high[UUID_BYTES];
-    if (bound_key(prefix, false, low) && bound_key(prefix, true, high)) {
-        words_gather_prefix(words, slice_of(low, UUID_BYTES), slice_of(high, UUID_BYTES), prefix,
-                            gather);
+    uint8_t low[UUID_BYTES], high[UUID_BYTES + 1];
+    if (low_key(prefix, low)) {
+        high_key(prefix, low, high);
+        words_gather_between(words, slice_of(low, UUID_BYTES), slice_of(high, UUID_BYTES + 1),
+                             is_short, gather);
     }
-    struct buffer above; /* of other spellings: UTF-8 has no such byte */
+    struct buffer above; /* other spellings that begin so: UTF-8 has no such byte */
     buffer_init(&above, 0);
     buffer_append_slice(&above, prefix);
     buffer_append_byte(&above, 0xff);
-    words_gather_prefix(words, prefix, buffer_slice(&above), prefix, gather);
+    words_gather_between(words, prefix, buffer_slice(&above), is_spelled_out, gather);
     buffer_deinit(&above);
 }
 
@@ -178,7 +209,11 @@ static bool uuid_find(const struct field *field, const struct field_query *query
         *foreign = gather_words(words, query, &gather);
         break;
     case QUERY_PREFIX:
-        gather_prefix(words, query->prefix, &gather);
+        if (query->prefix.size > 0) {
+            gather_prefix(words, query->prefix, &gather);
+        } else {
+            words_gather_all(words, &gather);
+        }
         break;
     case QUERY_PATTERN:
         return words_find_pattern(words, query->pattern, out);

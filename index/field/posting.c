@@ -8,7 +8,6 @@
 #include "storage/base/assert.h"
 #include "storage/base/mem.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { TAG_BITMAP = 0, TAG_ONE = 1, TAG_ARRAY = 2, TAG_MASK = 3 };
@@ -195,8 +194,12 @@ void posting_clear(struct posting *posting)
 
 /* ---- reading ---- */
 
-/* The values of a set that is no bitmap; `room` for a single one. */
-static const uint32_t *small_values(const struct posting *posting, uint32_t *room, uint32_t *count)
+const roaring_bitmap_t *posting_bitmap(const struct posting *posting)
+{
+    return bitmap_of(posting);
+}
+
+const uint32_t *posting_values(const struct posting *posting, uint32_t *room, uint32_t *count)
 {
     *count = 0;
     if (posting->word == 0) {
@@ -218,7 +221,7 @@ uint64_t posting_count(const struct posting *posting)
         return roaring_bitmap_get_cardinality(bitmap_of(posting));
     }
     uint32_t room, count;
-    (void)small_values(posting, &room, &count);
+    (void)posting_values(posting, &room, &count);
     return count;
 }
 
@@ -228,7 +231,7 @@ uint64_t posting_count_among(const struct posting *posting, const roaring_bitmap
         return roaring_bitmap_and_cardinality(bitmap_of(posting), among);
     }
     uint32_t room, count;
-    const uint32_t *values = small_values(posting, &room, &count);
+    const uint32_t *values = posting_values(posting, &room, &count);
     uint64_t found = 0;
     for (uint32_t i = 0; i < count; i++) {
         found += roaring_bitmap_contains(among, values[i]) ? 1 : 0;
@@ -242,7 +245,7 @@ roaring_bitmap_t *posting_copy(const struct posting *posting)
         return roaring_bitmap_copy(bitmap_of(posting));
     }
     uint32_t room, count;
-    const uint32_t *values = small_values(posting, &room, &count);
+    const uint32_t *values = posting_values(posting, &room, &count);
     return roaring_bitmap_of_ptr(count, values);
 }
 
@@ -253,7 +256,7 @@ void posting_each(const struct posting *posting, roaring_iterator each, void *ct
         return;
     }
     uint32_t room, count;
-    const uint32_t *values = small_values(posting, &room, &count);
+    const uint32_t *values = posting_values(posting, &room, &count);
     for (uint32_t i = 0; i < count && each(values[i], ctx); i++) {
     }
 }
@@ -335,83 +338,4 @@ bool posting_load(struct posting *posting, struct reader *image, uint32_t value_
         next = (uint64_t)value + 1;
     }
     return true;
-}
-
-/* ---- unions ---- */
-
-void gather_add(struct gather *gather, const struct posting *posting)
-{
-    if (posting_is_large(posting)) {
-        if (gather->sets_count == gather->sets_capacity) {
-            gather->sets_capacity = gather->sets_capacity * 2 + 4;
-            gather->sets =
-                mem_realloc(gather->sets, gather->sets_capacity * sizeof(gather->sets[0]));
-        }
-        gather->sets[gather->sets_count++] = bitmap_of(posting);
-        return;
-    }
-    uint32_t room, count;
-    const uint32_t *values = small_values(posting, &room, &count);
-    if (count == 0) {
-        return;
-    }
-    if (gather->capacity - gather->count < count) {
-        gather->capacity = gather->capacity * 2 + count;
-        gather->values = mem_realloc(gather->values, gather->capacity * sizeof(gather->values[0]));
-    }
-    memcpy(gather->values + gather->count, values, count * sizeof(values[0]));
-    gather->count += count;
-}
-
-static int compare_values(const void *a, const void *b)
-{
-    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
-    return (left > right) - (left < right);
-}
-
-/* Sorts the values through flat bits, when they lie close enough together. */
-static bool sort_by_bits(struct gather *gather)
-{
-    uint32_t low = UINT32_MAX, high = 0;
-    for (size_t i = 0; i < gather->count; i++) {
-        low = gather->values[i] < low ? gather->values[i] : low;
-        high = gather->values[i] > high ? gather->values[i] : high;
-    }
-    low &= ~63U;
-    size_t words_count = ((size_t)high - low) / 64 + 1;
-    if (words_count > gather->count * 8 + 64) {
-        return false;
-    }
-    uint64_t *words = mem_zalloc(words_count * sizeof(words[0]));
-    for (size_t i = 0; i < gather->count; i++) {
-        uint32_t at = gather->values[i] - low;
-        words[at >> 6] |= (uint64_t)1 << (at & 63);
-    }
-    gather->count = 0;
-    for (size_t i = 0; i < words_count; i++) {
-        for (uint64_t word = words[i]; word != 0; word &= word - 1) {
-            uint32_t bit = (uint32_t)__builtin_ctzll(word);
-            gather->values[gather->count++] = low + (uint32_t)(i * 64) + bit;
-        }
-    }
-    mem_free(words);
-    return true;
-}
-
-roaring_bitmap_t *gather_finish(struct gather *gather)
-{
-    if (gather->count > 1 && !sort_by_bits(gather)) {
-        qsort(gather->values, gather->count, sizeof(gather->values[0]), compare_values);
-    }
-    roaring_bitmap_t *found = roaring_bitmap_of_ptr(gather->count, gather->values);
-    if (gather->sets_count > 0) {
-        roaring_bitmap_t *sets = roaring_bitmap_or_many(gather->sets_count, gather->sets);
-        roaring_bitmap_or_inplace(sets, found);
-        roaring_bitmap_free(found);
-        found = sets;
-    }
-    mem_free(gather->values);
-    mem_free(gather->sets);
-    *gather = (struct gather){0};
-    return found;
 }

@@ -16,7 +16,10 @@ static inline bool posting_is_empty(const struct posting *posting)
 {
     return posting->word == 0;
 }
-bool posting_is_large(const struct posting *posting); /* a bitmap */
+bool posting_is_large(const struct posting *posting);                  /* a bitmap */
+const roaring_bitmap_t *posting_bitmap(const struct posting *posting); /* of a large one */
+/* Those of a small one, ascending; `room` is for a single one. */
+const uint32_t *posting_values(const struct posting *posting, uint32_t *room, uint32_t *count);
 uint64_t posting_count(const struct posting *posting);
 uint64_t posting_count_among(const struct posting *posting, const roaring_bitmap_t *among);
 roaring_bitmap_t *posting_copy(const struct posting *posting); /* the caller's, to free */
@@ -27,13 +30,3 @@ size_t posting_memory(const struct posting *posting); /* beside the word itself 
 void posting_save(const struct posting *posting, struct buffer *out);
 /* Into an empty set; false: the bytes are damaged, or a value is above `value_max`. */
 bool posting_load(struct posting *posting, struct reader *image, uint32_t value_max);
-
-/* The union of many postings. */
-struct gather {
-    uint32_t *values; /* in no order, some more than once */
-    size_t count, capacity;
-    const roaring_bitmap_t **sets; /* borrowed */
-    size_t sets_count, sets_capacity;
-};
-void gather_add(struct gather *gather, const struct posting *posting); /* *gather starts as {0} */
-roaring_bitmap_t *gather_finish(struct gather *gather); /* the caller's; leaves *gather as {0} */

@@ -146,31 +146,35 @@ void words_gather(const struct words *words, struct slice key, struct gather *ga
     }
 }
 
-struct prefixed {
+void words_gather_all(const struct words *words, struct gather *gather)
+{
+    for (uint32_t id = 0; id < words->keys.ids_count; id++) {
+        if (dictionary_has(&words->keys, id)) {
+            gather_add(gather, &words->postings[id]);
+        }
+    }
+}
+
+struct gathering {
     const struct words *words;
-    struct slice high, prefix;
+    bool (*accepts)(struct slice key);
     struct gather *gather;
 };
 
-static bool gather_prefixed(void *ctx, uint32_t id, struct slice key)
+static void gather_id(void *ctx, uint32_t id)
 {
-    const struct prefixed *prefixed = ctx;
-    uint8_t room[WORDS_TEXT_BYTES];
-    if (slice_compare(key, prefixed->high) > 0) {
-        return true;
+    const struct gathering *gathering = ctx;
+    const struct words *words = gathering->words;
+    if (!gathering->accepts || gathering->accepts(dictionary_key(&words->keys, id))) {
+        gather_add(gathering->gather, &words->postings[id]);
     }
-    struct slice text = text_of(prefixed->words, key, room);
-    if (prefixed->prefix.size == 0 || slice_has_prefix(text, prefixed->prefix)) {
-        gather_add(prefixed->gather, &prefixed->words->postings[id]);
-    }
-    return false;
 }
 
-void words_gather_prefix(const struct words *words, struct slice low, struct slice high,
-                         struct slice prefix, struct gather *gather)
+void words_gather_between(const struct words *words, struct slice low, struct slice high,
+                          bool (*accepts)(struct slice key), struct gather *gather)
 {
-    struct prefixed prefixed = {.words = words, .high = high, .prefix = prefix, .gather = gather};
-    dictionary_each_from(&words->keys, low, gather_prefixed, &prefixed);
+    struct gathering gathering = {.words = words, .accepts = accepts, .gather = gather};
+    dictionary_each_between(&words->keys, low, high, gather_id, &gathering);
 }
 
 struct testing {
@@ -325,17 +329,26 @@ void words_each_value(const struct words *words, const roaring_bitmap_t *among,
 
 /* ---- images: how many keys u32; each: its size u32, its bytes, its posting ---- */
 
+struct saving {
+    const struct words *words;
+    struct buffer *out;
+};
+
+static void save_key(void *ctx, uint32_t id)
+{
+    const struct saving *saving = ctx;
+    struct slice key = dictionary_key(&saving->words->keys, id);
+    buffer_append_u32(saving->out, (uint32_t)key.size);
+    buffer_append_slice(saving->out, key);
+    posting_save(&saving->words->postings[id], saving->out);
+}
+
+/* In the order of keys: so they load faster, and lie beside their neighbours afterwards. */
 void words_save(const struct words *words, struct buffer *out)
 {
+    struct saving saving = {.words = words, .out = out};
     buffer_append_u32(out, words->keys.count);
-    for (uint32_t id = 0; id < words->keys.ids_count; id++) {
-        if (dictionary_has(&words->keys, id)) {
-            struct slice key = dictionary_key(&words->keys, id);
-            buffer_append_u32(out, (uint32_t)key.size);
-            buffer_append_slice(out, key);
-            posting_save(&words->postings[id], out);
-        }
-    }
+    dictionary_each_between(&words->keys, slice_of(NULL, 0), slice_of(NULL, 0), save_key, &saving);
 }
 
 struct loading {

@@ -6,6 +6,7 @@
 #include "index/field/column.h"
 #include "index/field/dictionary.h"
 #include "index/field/field.h"
+#include "index/field/gather.h"
 #include "index/field/trigrams.h"
 
 enum { WORDS_TEXT_BYTES = 64 };
@@ -30,9 +31,10 @@ void words_remove(struct words *words, point_offset point); /* all of the point'
 
 /* Adds the points that have a key. */
 void words_gather(const struct words *words, struct slice key, struct gather *gather);
-/* The same for all keys between two, both included, whose text begins so. */
-void words_gather_prefix(const struct words *words, struct slice low, struct slice high,
-                         struct slice prefix, struct gather *gather);
+void words_gather_all(const struct words *words, struct gather *gather); /* any key */
+/* A key from `low` to below `high` that is accepted (NULL: all are). */
+void words_gather_between(const struct words *words, struct slice low, struct slice high,
+                          bool (*accepts)(struct slice key), struct gather *gather);
 /* False: it would take too long to tell. */
 bool words_find_pattern(const struct words *words, const struct pattern *pattern,
                         struct field_found *out);

@@ -2,7 +2,7 @@
  * column. */
 #include "index/field/column.h"
 #include "index/field/dictionary.h"
-#include "index/field/posting.h"
+#include "index/field/gather.h"
 #include "storage/base/mem.h"
 #include "storage/base/random.h"
 #include "tests/lib/unit.h"
@@ -47,19 +47,35 @@ static void model_init(struct model *model)
     }
 }
 
-static bool check_order(void *ctx, uint32_t id, struct slice key)
+struct walk {
+    const struct dictionary *dictionary;
+    struct slice low, high, last;
+    size_t count, sum; /* of the ids + 1 */
+};
+
+static void walk_id(void *ctx, uint32_t id)
 {
-    struct slice *last = ctx;
-    assert_true(last->data == NULL || slice_compare(*last, key) < 0);
-    *last = key;
-    last[1].size += id + 1;
-    return false;
+    struct walk *walk = ctx;
+    struct slice key = dictionary_key(walk->dictionary, id);
+    assert_true(slice_compare(key, walk->low) >= 0);
+    assert_true(!walk->high.data || slice_compare(key, walk->high) < 0);
+    assert_true(walk->count == 0 || slice_compare(walk->last, key) < 0);
+    walk->last = key;
+    walk->count++;
+    walk->sum += id + 1;
+}
+
+static struct walk walk_between(const struct dictionary *dictionary, struct slice low,
+                                struct slice high)
+{
+    struct walk walk = {.dictionary = dictionary, .low = low, .high = high};
+    dictionary_each_between(dictionary, low, high, walk_id, &walk);
+    return walk;
 }
 
 static void check_dictionary(const struct dictionary *dictionary, const struct model *model)
 {
     size_t sum = 0;
-    struct slice walked[2] = {{NULL, 0}, {NULL, 0}}; /* the last key; the sum of ids */
     assert_int_equal(dictionary->count, model->count);
     for (size_t i = 0; i < KEYS; i++) {
         assert_int_equal(dictionary_find(dictionary, model_key(model, i)), model->ids[i]);
@@ -70,35 +86,22 @@ static void check_dictionary(const struct dictionary *dictionary, const struct m
             sum += model->ids[i] + 1;
         }
     }
-    dictionary_each_from(dictionary, slice_of(NULL, 0), check_order, walked);
-    assert_int_equal(walked[1].size, sum);
+    struct walk walk = walk_between(dictionary, slice_of(NULL, 0), slice_of(NULL, 0));
+    assert_int_equal(walk.sum, sum);
+    assert_int_equal(walk.count, model->count);
 }
 
-struct following {
-    const struct model *model;
-    struct slice from;
-    size_t count;
-};
-
-static bool count_following(void *ctx, uint32_t id, struct slice key)
+static void check_between(const struct dictionary *dictionary, const struct model *model)
 {
-    struct following *following = ctx;
-    (void)id;
-    assert_true(slice_compare(key, following->from) >= 0);
-    following->count++;
-    return false;
-}
-
-static void check_from(const struct dictionary *dictionary, const struct model *model, size_t from)
-{
-    struct following following = {.model = model, .from = model_key(model, from)};
+    struct slice low = model_key(model, pick(KEYS));
+    struct slice high = model_key(model, pick(KEYS));
     size_t expected = 0;
     for (size_t i = 0; i < KEYS; i++) {
-        expected += model->ids[i] != DICTIONARY_NONE &&
-                    slice_compare(model_key(model, i), following.from) >= 0;
+        struct slice key = model_key(model, i);
+        expected += model->ids[i] != DICTIONARY_NONE && slice_compare(key, low) >= 0 &&
+                    slice_compare(key, high) < 0;
     }
-    dictionary_each_from(dictionary, following.from, count_following, &following);
-    assert_int_equal(following.count, expected);
+    assert_int_equal(walk_between(dictionary, low, high).count, expected);
 }
 
 /* Proves lookup, order, reuse of ids and of memory, over growth and shrinking. */
@@ -127,7 +130,9 @@ static void test_dictionary(void **state)
         }
         if (round % 8000 == 7999) {
             check_dictionary(&dictionary, &model);
-            check_from(&dictionary, &model, pick(KEYS));
+            for (int k = 0; k < 10; k++) {
+                check_between(&dictionary, &model);
+            }
         }
     }
     size_t full = dictionary_memory(&dictionary);
@@ -152,7 +157,6 @@ static void test_sorted_strings(void **state)
     (void)state;
     for (int descending = 0; descending < 2; descending++) {
         struct dictionary dictionary;
-        struct slice walked[2] = {{NULL, 0}, {NULL, 0}};
         dictionary_init(&dictionary);
         for (uint32_t i = 0; i < 10000; i++) {
             char text[16];
@@ -160,8 +164,8 @@ static void test_sorted_strings(void **state)
             (void)snprintf(text, sizeof(text), "%08u", descending ? 10000 - i : i);
             assert_int_equal(dictionary_put(&dictionary, slice_text(text), &added), i);
         }
-        dictionary_each_from(&dictionary, slice_of(NULL, 0), check_order, walked);
-        assert_int_equal(walked[1].size, 10000 * 10001 / 2);
+        struct walk walk = walk_between(&dictionary, slice_of(NULL, 0), slice_of(NULL, 0));
+        assert_int_equal(walk.sum, 10000 * 10001 / 2);
         if (!descending) {
             assert_int_equal(dictionary.blocks_count, 10000 / ORDER_BLOCK_IDS + 1);
         }

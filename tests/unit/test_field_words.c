@@ -618,7 +618,7 @@ static void test_damaged(void **state)
         for (uint32_t i = 0; i < DAMAGES; i++) {
             size_t at = pick((uint32_t)own.size);
             uint8_t old = own.data[at];
-            own.data[at] = pick(2) ? (uint8_t)(old ^ 1u << pick(8)) : (uint8_t)pick(256);
+            own.data[at] = (uint8_t)(pick(2) ? old ^ 1u << pick(8) : pick(256));
             check_damaged(world, &own, own.size);
             own.data[at] = old;
         }
