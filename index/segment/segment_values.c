@@ -2,9 +2,9 @@
  *
  * First the set of matches is found, then payloads are read: in one pass over the rows, which lie
  * in the order of places, or point by point when the matches are few. A payload may change in place
- * between the two; then the filter looks at what was read once more, so that a point counts with
- * one state of its payload only. Points that came later are not in the set; rows of points that
- * went later are kept for a while (segment_purge.c).
+ * between the two, so the filter looks at what was read once more: a point counts with one state of
+ * its payload only. Points that came later are not in the set; rows of points that went later are
+ * kept for a while (segment_purge.c).
  *
  * Threads: any reader. Failures: those of storage, and a client that has left. */
 #include "index/segment/segment_values.h"
@@ -22,7 +22,6 @@ struct reading {
     struct segment *segment;
     const struct payload_pass *pass;
     const struct bitmap *matches;
-    uint64_t epoch; /* of changes in place, before the matches were found */
 };
 
 static bool is_cancelled(const atomic_bool *cancelled, size_t step)
@@ -31,19 +30,12 @@ static bool is_cancelled(const atomic_bool *cancelled, size_t step)
            atomic_load_explicit(cancelled, memory_order_relaxed);
 }
 
-/* Does the point match with this payload? `changed`: payloads may have changed since the matches
- * were found. */
-static bool still_matches(const struct reading *reading, point_offset point, struct slice payload,
-                          bool changed)
+/* Does the point match with this payload too? */
+static bool still_matches(const struct reading *reading, point_offset point, struct slice payload)
 {
     const struct filter *filter = reading->pass->filter;
-    return !changed || !filter || !filter_needs_payload(filter) ||
+    return !filter || !filter_needs_payload(filter) ||
            segment_check_payload(reading->segment, filter, point, payload);
-}
-
-static bool has_changed(const struct reading *reading)
-{
-    return match_cache_epoch(&reading->segment->matches) != reading->epoch;
 }
 
 static enum status read_rows(const struct reading *reading, struct error *err)
@@ -54,7 +46,6 @@ static enum status read_rows(const struct reading *reading, struct error *err)
     struct key to = key_collection_end(segment->collection);
     struct kv_cursor *rows =
         kv_cursor_open(segment->kv, KV_PAYLOAD, key_slice(&from), key_slice(&to));
-    bool changed = has_changed(reading);
     enum status status = STATUS_OK;
     for (size_t step = 0; kv_cursor_valid(rows); kv_cursor_next(rows), step++) {
         if (is_cancelled(pass->cancelled, step)) {
@@ -63,8 +54,7 @@ static enum status read_rows(const struct reading *reading, struct error *err)
         }
         point_offset point = key_offset_parse(kv_cursor_key(rows));
         struct slice payload = kv_cursor_value(rows);
-        if (bitmap_get(reading->matches, point) &&
-            still_matches(reading, point, payload, changed) &&
+        if (bitmap_get(reading->matches, point) && still_matches(reading, point, payload) &&
             pass->each(pass->ctx, point, payload)) {
             break;
         }
@@ -92,7 +82,7 @@ static enum status read_points(const struct reading *reading, struct error *err)
             break;
         }
         status = segment_payload(reading->segment, point, arena, &payload, err);
-        if (status == STATUS_OK && still_matches(reading, point, payload, has_changed(reading)) &&
+        if (status == STATUS_OK && still_matches(reading, point, payload) &&
             pass->each(pass->ctx, point, payload)) {
             break;
         }
@@ -109,10 +99,7 @@ enum status segment_each_payload(struct segment *segment, const struct payload_p
                                  struct error *err)
 {
     struct bitmap matches;
-    struct reading reading = {.segment = segment,
-                              .pass = pass,
-                              .matches = &matches,
-                              .epoch = match_cache_epoch(&segment->matches)};
+    struct reading reading = {.segment = segment, .pass = pass, .matches = &matches};
     struct snapshot snapshot = segment_snapshot(segment);
     bitmap_init(&matches);
     enum status status =
