@@ -137,6 +137,7 @@ enum status schema_read_fields(struct schema *schema, struct arena *arena, struc
         struct field_spec *spec = &schema->fields[i];
         enum status status =
             read_field(schema->config->payload_indexes[i], arena, spec, &paths[i], err);
+        spec->path = paths[i];
         if (status == STATUS_OK && spec->type == FIELD_TEXT) {
             status = add_text_field(schema, texts, spec, paths[i], err);
         }

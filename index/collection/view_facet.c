@@ -25,6 +25,7 @@ struct counting {
     struct arena *arena;     /* of the entries and their texts */
     struct buffer key;
     point_offset point; /* at hand */
+    bool uuids;         /* strings that are UUIDs are counted by what they say */
     bool too_many;
 };
 
@@ -91,6 +92,21 @@ static bool read_value(struct counting *counting, struct json_view view, struct 
     }
 }
 
+/* One text for every way to write a UUID. */
+static void normalise_uuid(struct counting *counting, struct field_value *value)
+{
+    struct point_id uuid;
+    char text[POINT_ID_TEXT_BYTES];
+    if (value->kind != VALUE_TEXT || !point_id_parse_uuid(value->text, &uuid)) {
+        return;
+    }
+    point_id_format(uuid, text);
+    buffer_clear(&counting->key);
+    buffer_append_byte(&counting->key, (uint8_t)VALUE_TEXT);
+    buffer_append_text(&counting->key, text);
+    value->text = slice_of(counting->key.data + 1, counting->key.size - 1);
+}
+
 static struct entry *entry_add(struct counting *counting, const struct field_value *value)
 {
     if (hashmap_count(counting->entries) == VALUES_MAX) {
@@ -118,6 +134,9 @@ static bool count_value(void *ctx, struct json_view view)
     struct field_value value;
     if (!read_value(counting, view, &value)) {
         return false;
+    }
+    if (counting->uuids) {
+        normalise_uuid(counting, &value);
     }
     struct entry *entry = hashmap_get(counting->entries, buffer_slice(&counting->key));
     if (!entry) {
@@ -197,11 +216,23 @@ static enum status take_hits(struct best *best, struct arena *arena, struct face
     return STATUS_OK;
 }
 
+static bool has_uuid_index(const struct schema *schema, const struct path *path)
+{
+    for (uint32_t i = 0; i < schema->fields_count; i++) {
+        if (schema->fields[i].type == FIELD_UUID && path_equal(schema->fields[i].path, path)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum status count_by_pass(const struct view *view, const struct view_facet *facet,
                                  struct choosing *choosing, struct error *err)
 {
-    struct counting counting = {
-        .facet = facet, .entries = hashmap_create(), .arena = choosing->texts};
+    struct counting counting = {.facet = facet,
+                                .entries = hashmap_create(),
+                                .arena = choosing->texts,
+                                .uuids = has_uuid_index(view->schema, facet->path)};
     struct payload_pass pass = {.filter = facet->filter,
                                 .cancelled = facet->cancelled,
                                 .each = count_point,

@@ -2,7 +2,8 @@
  *
  * Values are strings, integers of 64 bits with a sign, and booleans; all others do not count. Nor
  * do strings with U+0000, which the contract's messages cannot hold. A point counts once for each
- * of its different values. */
+ * of its different values. Under a key with a uuid index a UUID is one value however it is written,
+ * and is told hyphenated and in lower case. */
 #pragma once
 #include "index/collection/view.h"
 #include "index/field/field.h"

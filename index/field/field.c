@@ -68,6 +68,7 @@ enum status field_init(struct field *field, const struct field_kind *kind,
                             .null = roaring_bitmap_create()};
     struct tokenizer_params *text = &field->spec.text;
     field->spec.key = copy_text(arena, spec->key);
+    field->spec.path = path;
     text->stemmer = copy_text(arena, text->stemmer);
     text->languages = copy_words(arena, text->languages, text->languages_count);
     text->stopwords = copy_words(arena, text->stopwords, text->stopwords_count);

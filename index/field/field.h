@@ -30,7 +30,8 @@ enum field_type {
     FIELD_UUID,
 };
 struct field_spec {
-    const char *key; /* as the client wrote it */
+    const char *key;         /* as the client wrote it */
+    const struct path *path; /* the same, read; NULL: nobody has yet */
     enum field_type type;
     bool is_tenant, is_principal;
     bool lookup, range; /* integer: which queries it is for; both by default */

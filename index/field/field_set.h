@@ -48,4 +48,4 @@ const struct field *field_set_find_whole(const struct field_set *set, const stru
 bool field_set_covers(const struct field_set *set, const struct path *path);
 /* Every point that was put and not removed. */
 const roaring_bitmap_t *field_set_points(const struct field_set *set);
-enum { POINT_NONE = UINT32_MAX };
+#define POINT_NONE UINT32_MAX

@@ -95,7 +95,7 @@ enum status write_delete_vectors(struct write *write, const Qdrant__PointsSelect
 struct payload_write {
     const Qdrant__PointsSelector *selector;
     ProtobufCBinaryData json; /* an object's text */
-    const char *key;          /* "": the root */
+    const char *key;          /* NULL: the root */
 };
 enum status write_set_payload(struct write *write, const struct payload_write *payload,
                               bool overwrite);

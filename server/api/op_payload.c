@@ -16,7 +16,7 @@ static enum status propose_set(struct call *call, const Qdrant__SetPayloadPoints
     if (status == STATUS_OK) {
         struct payload_write payload = {.selector = request->points_selector,
                                         .json = request->payload_json,
-                                        .key = request->_key_case ? request->key : ""};
+                                        .key = request->_key_case ? request->key : NULL};
         status = write_set_payload(&write, &payload, overwrite);
     }
     return status == STATUS_OK ? write_end(&write, command) : status;

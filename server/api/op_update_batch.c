@@ -24,7 +24,7 @@ static enum status add_set(struct write *write,
     }
     struct payload_write payload = {.selector = set->points_selector,
                                     .json = set->payload_json,
-                                    .key = set->_key_case ? set->key : ""};
+                                    .key = set->_key_case ? set->key : NULL};
     enum status status = api_check_shard_key(write->call, set->shard_key_selector);
     return status == STATUS_OK ? write_set_payload(write, &payload, false) : status;
 }
@@ -37,7 +37,7 @@ static enum status add_overwrite(struct write *write,
     }
     struct payload_write payload = {.selector = set->points_selector,
                                     .json = set->payload_json,
-                                    .key = set->_key_case ? set->key : ""};
+                                    .key = set->_key_case ? set->key : NULL};
     enum status status = api_check_shard_key(write->call, set->shard_key_selector);
     return status == STATUS_OK ? write_set_payload(write, &payload, true) : status;
 }

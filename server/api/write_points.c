@@ -258,10 +258,10 @@ enum status write_set_payload(struct write *write, const struct payload_write *p
 {
     struct call *call = write->call;
     bool nothing = false;
-    if (*payload->key && overwrite) {
+    if (payload->key && overwrite) {
         return api_refuse(call, "key when a payload is overwritten");
     }
-    enum status status = *payload->key ? check_path(call, payload->key) : STATUS_OK;
+    enum status status = payload->key ? check_path(call, payload->key) : STATUS_OK;
     if (status != STATUS_OK) {
         return status;
     }
@@ -280,7 +280,7 @@ enum status write_set_payload(struct write *write, const struct payload_write *p
         return api_no_memory(call);
     }
     set->payload = payload->json;
-    set->key = (char *)payload->key;
+    set->key = (char *)(payload->key ? payload->key : "");
     operation->set_payload = set; /* the same member as overwrite_payload */
     return STATUS_OK;
 }

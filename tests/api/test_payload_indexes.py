@@ -203,3 +203,22 @@ def test_an_image_of_another_state_or_damaged_is_filled_anew(tmp_path):
     body = {"filter": {"must": [{"key": "k", "match": {"value": 2}}]}}
     assert running.call("POST", "/collections/c/points/count", body)["count"] == 2400
     assert running.stop() == 0
+
+
+def test_uuids_are_one_value_however_written(server, client, collection):
+    """Facets of a key with a uuid index tell UUIDs hyphenated; equality stays that of strings, as without an index."""
+    own = collection({"size": 2, "distance": "Dot"})
+    ways = ["0b1a7f2c-3d4e-4f60-8a91-b2c3d4e5f607", "0b1a7f2c3d4e4f608a91b2c3d4e5f607", "0B1A7F2C-3D4E-4F60-8A91-B2C3D4E5F607"]
+    client.upsert(own, [models.PointStruct(id=i, vector=[1, 0], payload={"k": way}) for i, way in enumerate(ways)])
+    client.create_payload_index(own, "k", "uuid")
+    wait_filled(server, own, "k", 3)
+    assert [(h.value, h.count) for h in client.facet(own, "k").hits] == [(ways[0], 3)]
+    assert [client.count(own, match(way)).count for way in ways] == [1, 1, 1]
+
+
+def test_a_blank_key_is_refused(server, client, collection):
+    own = collection({"size": 2, "distance": "Dot"})
+    client.upsert(own, [models.PointStruct(id=1, vector=[1, 0], payload={"a": 1})])
+    status, text = server.request("POST", f"/collections/{own}/points/payload?wait=true", {"payload": {"b": 2}, "points": [1], "key": ""})
+    assert status == 400, text
+    assert client.retrieve(own, [1])[0].payload == {"a": 1}
