@@ -86,7 +86,7 @@ static roaring_bitmap_t *find_list(const struct field_numbers *self,
                                    const struct field_query *query, bool *has_inexact)
 {
     struct point_sink sink;
-    point_sink_init(&sink);
+    ordered_sink(self->map, &sink);
     *has_inexact = false;
     for (size_t i = 0; i < query->integers_count; i++) {
         double real;

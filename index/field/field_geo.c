@@ -3,8 +3,9 @@
  * Places lie in an ordered map by their Z-order key, and exactly as they were written in a column
  * by point. A shape is looked up from the world down: a cell without places or outside of the shape
  * is left, one inside is taken as a stretch of keys, one that crosses its edge is quartered; where
- * a cell has few places, each is asked for exactly. So every answer is sure, and costs about the
- * length of the shape's edge. Stretches that follow each other are taken as one.
+ * a cell has few places, each is looked at by its key, and asked for exactly when that does not
+ * tell. So every answer is sure, and costs about the length of the shape's edge. Stretches that
+ * follow each other are taken as one.
  *
  * Places off the globe (a longitude of 200) have no key: their points are noted apart and asked for
  * one by one. Objects that are no place, and all other values, are foreign and match no shape.
@@ -154,12 +155,18 @@ static void ask_point(struct search *search, uint32_t point)
     }
 }
 
+/* A key's own cell, 1 cm wide, mostly tells; the place itself lies far away in memory. */
 static bool ask_in_order(void *ctx, int64_t key, uint32_t point)
 {
     struct search *search = ctx;
     if (key > search->high)
         return true;
-    ask_point(search, point);
+    enum geo_relation relation =
+        search->query->relate(search->query->shape, geo_cell_box(geo_cell_of_key(key)));
+    if (relation == GEO_INSIDE)
+        point_sink_add(search->sink, &point, 1);
+    else if (relation == GEO_CROSSES)
+        ask_point(search, point);
     return false;
 }
 
@@ -187,8 +194,8 @@ static void visit_cell(struct search *search, struct geo_cell cell)
     struct geo_box box = geo_cell_box(cell);
     if (!is_covered(search->query, box))
         return;
-    uint64_t count = ordered_count(search->self->map, geo_cell_low(cell), geo_cell_high(cell));
-    if (count == 0)
+    int64_t low = geo_cell_low(cell), high = geo_cell_high(cell);
+    if (!ordered_exceeds(search->self->map, low, high, 0))
         return;
     enum geo_relation relation = search->query->relate(search->query->shape, box);
     if (relation == GEO_OUTSIDE)
@@ -197,7 +204,8 @@ static void visit_cell(struct search *search, struct geo_cell cell)
         take_cell(search, cell);
         return;
     }
-    if (count <= PLACES_ASKED_MAX || cell.level == GEO_LEVEL_MAX) {
+    if (cell.level == GEO_LEVEL_MAX ||
+        !ordered_exceeds(search->self->map, low, high, PLACES_ASKED_MAX)) {
         ask_cell(search, cell);
         return;
     }
@@ -221,7 +229,7 @@ static bool find(const struct field *field, const struct field_query *query,
         return true;
     }
     struct point_sink sink;
-    point_sink_init(&sink);
+    ordered_sink(self->map, &sink);
     struct search search = {.self = self, .query = query, .sink = &sink};
     visit_cell(&search, (struct geo_cell){0});
     flush(&search);

@@ -102,7 +102,7 @@ static roaring_bitmap_t *find_list(const struct field_numbers *self,
                                    const struct field_query *query)
 {
     struct point_sink sink;
-    point_sink_init(&sink);
+    ordered_sink(self->map, &sink);
     for (size_t i = 0; i < query->integers_count; i++)
         ordered_collect(self->map, query->integers[i], query->integers[i], &sink);
     return point_sink_finish(&sink);

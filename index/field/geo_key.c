@@ -44,6 +44,12 @@ int64_t geo_key(struct geo_point point)
     return key_of_code(spread_bits(x) << 1 | spread_bits(y));
 }
 
+struct geo_cell geo_cell_of_key(int64_t key)
+{
+    return (struct geo_cell){.level = GEO_LEVEL_MAX,
+                             .first_code = (uint64_t)key ^ UINT64_C(1) << 63};
+}
+
 int64_t geo_cell_low(struct geo_cell cell)
 {
     return key_of_code(cell.first_code);
@@ -57,13 +63,15 @@ int64_t geo_cell_high(struct geo_cell cell)
 
 struct geo_box geo_cell_box(struct geo_cell cell)
 {
-    double width = ldexp(360, -(int)cell.level), height = width / 2;
-    double west = gather_bits(cell.first_code >> 1) / steps * 360 - 180;
-    double south = gather_bits(cell.first_code) / steps * 180 - 90;
-    return (struct geo_box){.west = fmax(west - margin_degrees, -180),
-                            .south = fmax(south - margin_degrees, -90),
-                            .east = fmin(west + width + margin_degrees, 180),
-                            .north = fmin(south + height + margin_degrees, 90)};
+    double width = 360 / (double)(UINT64_C(1) << cell.level);
+    double west = gather_bits(cell.first_code >> 1) * (360 / steps) - 180 - margin_degrees;
+    double south = gather_bits(cell.first_code) * (180 / steps) - 90 - margin_degrees;
+    double east = west + width + 2 * margin_degrees;
+    double north = south + width / 2 + 2 * margin_degrees;
+    return (struct geo_box){.west = west > -180 ? west : -180,
+                            .south = south > -90 ? south : -90,
+                            .east = east < 180 ? east : 180,
+                            .north = north < 90 ? north : 90};
 }
 
 struct geo_cell geo_cell_quarter(struct geo_cell cell, unsigned quarter)

@@ -10,7 +10,8 @@ struct geo_cell {
     uint32_t level;      /* 0: the world */
     uint64_t first_code; /* of the key as an unsigned number; the rest of its bits are 0 */
 };
-int64_t geo_key(struct geo_point point); /* on the globe */
+int64_t geo_key(struct geo_point point);      /* on the globe */
+struct geo_cell geo_cell_of_key(int64_t key); /* of level GEO_LEVEL_MAX */
 /* Keys of a cell's places, inclusive. */
 int64_t geo_cell_low(struct geo_cell cell);
 int64_t geo_cell_high(struct geo_cell cell);

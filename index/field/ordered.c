@@ -39,21 +39,34 @@ void ordered_destroy(struct ordered *map)
     mem_free(map);
 }
 
-static uint32_t *points_of(struct leaf *leaf)
+static int64_t *keys_of(struct leaf *leaf)
 {
-    return (uint32_t *)(leaf->keys + leaf->capacity);
+    return (int64_t *)(void *)(leaf->points + leaf->capacity);
+}
+
+/* How many of the ascending keys are below `key`; without branches, which would be guesses. */
+static size_t count_below(const int64_t *keys, size_t count, int64_t key)
+{
+    size_t low = 0;
+    for (; count > 1; count -= count / 2)
+        low += count / 2 * (size_t)(keys[low + count / 2 - 1] < key);
+    return low + (count == 1 && keys[low] < key ? 1 : 0);
 }
 
 /* How many of the pairs are before (key, point). */
 static size_t count_before(const int64_t *keys, const uint32_t *points, size_t count, int64_t key,
                            uint32_t point)
 {
-    size_t low = 0;
-    while (count > 0) {
-        size_t half = count / 2, middle = low + half;
-        bool before = keys[middle] < key || (keys[middle] == key && points[middle] < point);
-        low = before ? middle + 1 : low;
-        count = before ? count - half - 1 : half;
+    size_t low = count_below(keys, count, key);
+    if (low == count || keys[low] != key || points[low] >= point)
+        return low;
+    size_t high = key == INT64_MAX ? count : count_below(keys, count, key + 1);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (points[middle] < point)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low;
 }
@@ -75,7 +88,7 @@ static struct ordered_place locate(const struct ordered *map, int64_t key, uint3
     const struct inner *inner = map->inners[place.inner];
     place.leaf = (uint32_t)choose(inner->keys, inner->points, inner->count, key, point);
     const struct leaf *leaf = inner->leaves[place.leaf];
-    place.at = (uint32_t)count_before(leaf->keys, leaf_points(leaf), inner->counts[place.leaf], key,
+    place.at = (uint32_t)count_before(leaf_keys(leaf), leaf->points, inner->counts[place.leaf], key,
                                       point);
     return place;
 }
@@ -129,8 +142,8 @@ static size_t steps_of(size_t pairs)
 static struct leaf *leaf_resize(struct leaf *leaf, size_t count, size_t wanted)
 {
     struct leaf *out = leaf_create(steps_of(wanted));
-    memcpy(out->keys, leaf->keys, count * sizeof(leaf->keys[0]));
-    memcpy(points_of(out), points_of(leaf), count * sizeof(uint32_t));
+    memcpy(keys_of(out), keys_of(leaf), count * sizeof(int64_t));
+    memcpy(out->points, leaf->points, count * sizeof(uint32_t));
     mem_free(leaf);
     return out;
 }
@@ -219,12 +232,12 @@ static void split_leaf(struct ordered *map, struct ordered_place *place)
     uint32_t half = last ? LEAF_PAIRS_MAX - LEAF_STEP / 2 : LEAF_PAIRS_MAX / 2;
     uint32_t moved = LEAF_PAIRS_MAX - half;
     struct leaf *upper = leaf_create(steps_of(moved + 1));
-    memcpy(upper->keys, leaf->keys + half, moved * sizeof(leaf->keys[0]));
-    memcpy(points_of(upper), points_of(leaf) + half, moved * sizeof(uint32_t));
+    memcpy(keys_of(upper), keys_of(leaf) + half, moved * sizeof(int64_t));
+    memcpy(upper->points, leaf->points + half, moved * sizeof(uint32_t));
     uint32_t next = place->leaf + 1;
     inner_shift(inner, next + 1, next);
-    inner->keys[next] = upper->keys[0];
-    inner->points[next] = points_of(upper)[0];
+    inner->keys[next] = keys_of(upper)[0];
+    inner->points[next] = upper->points[0];
     inner->counts[next] = (uint16_t)moved;
     inner->leaves[next] = upper;
     inner->counts[place->leaf] = (uint16_t)half;
@@ -253,11 +266,12 @@ static void put_pair(struct ordered *map, struct ordered_place place, int64_t ke
     size_t count = inner->counts[place.leaf], behind = count - place.at;
     if (count == leaf->capacity)
         leaf = inner->leaves[place.leaf] = leaf_resize(leaf, count, count + 1);
-    uint32_t *points = points_of(leaf);
-    memmove(leaf->keys + place.at + 1, leaf->keys + place.at, behind * sizeof(leaf->keys[0]));
-    memmove(points + place.at + 1, points + place.at, behind * sizeof(points[0]));
-    leaf->keys[place.at] = key;
-    points[place.at] = point;
+    int64_t *keys = keys_of(leaf) + place.at;
+    uint32_t *points = leaf->points + place.at;
+    memmove(keys + 1, keys, behind * sizeof(keys[0]));
+    memmove(points + 1, points, behind * sizeof(points[0]));
+    keys[0] = key;
+    points[0] = point;
     inner->counts[place.leaf]++;
     inner->pairs++;
     map->pairs++;
@@ -279,8 +293,8 @@ bool ordered_add(struct ordered *map, int64_t key, uint32_t point)
     struct ordered_place place = locate(map, key, point);
     const struct inner *inner = map->inners[place.inner];
     const struct leaf *leaf = inner->leaves[place.leaf];
-    if (place.at < inner->counts[place.leaf] && leaf->keys[place.at] == key &&
-        leaf_points(leaf)[place.at] == point)
+    if (place.at < inner->counts[place.leaf] && leaf_keys(leaf)[place.at] == key &&
+        leaf->points[place.at] == point)
         return false;
     split_leaf(map, &place);
     put_pair(map, place, key, point);
@@ -311,8 +325,8 @@ static void merge_leaf(struct inner *inner, uint32_t at)
         return;
     struct leaf *next = inner->leaves[at + 1];
     struct leaf *leaf = leaf_resize(inner->leaves[at], count, count + moved);
-    memcpy(leaf->keys + count, next->keys, moved * sizeof(leaf->keys[0]));
-    memcpy(points_of(leaf) + count, points_of(next), moved * sizeof(uint32_t));
+    memcpy(keys_of(leaf) + count, keys_of(next), moved * sizeof(int64_t));
+    memcpy(leaf->points + count, next->points, moved * sizeof(uint32_t));
     mem_free(next);
     inner->leaves[at] = leaf;
     inner->counts[at] = (uint16_t)(count + moved);
@@ -336,13 +350,14 @@ static bool remove_pair(struct ordered *map, int64_t key, uint32_t point)
     struct ordered_place place = locate(map, key, point);
     struct inner *inner = map->inners[place.inner];
     struct leaf *leaf = inner->leaves[place.leaf];
-    uint32_t *points = points_of(leaf);
+    int64_t *keys = keys_of(leaf) + place.at;
+    uint32_t *points = leaf->points + place.at;
     uint32_t count = inner->counts[place.leaf];
-    if (place.at == count || leaf->keys[place.at] != key || points[place.at] != point)
+    if (place.at == count || keys[0] != key || points[0] != point)
         return false;
     size_t behind = count - place.at - 1;
-    memmove(leaf->keys + place.at, leaf->keys + place.at + 1, behind * sizeof(leaf->keys[0]));
-    memmove(points + place.at, points + place.at + 1, behind * sizeof(points[0]));
+    memmove(keys, keys + 1, behind * sizeof(keys[0]));
+    memmove(points, points + 1, behind * sizeof(points[0]));
     inner->counts[place.leaf] = (uint16_t)--count;
     inner->pairs--;
     map->pairs--;

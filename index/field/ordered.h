@@ -18,6 +18,10 @@ void ordered_remove(struct ordered *map, uint32_t point, const int64_t *keys, si
 uint64_t ordered_pairs(const struct ordered *map);
 /* Pairs with low <= key <= high: O(log n). */
 uint64_t ordered_count(const struct ordered *map, int64_t low, int64_t high);
+/* Are there more than so many pairs with low <= key <= high? Faster than counting them. */
+bool ordered_exceeds(const struct ordered *map, int64_t low, int64_t high, size_t limit);
+/* A sink for points of the map. */
+void ordered_sink(const struct ordered *map, struct point_sink *sink);
 /* Points of the pairs with low <= key <= high. */
 void ordered_collect(const struct ordered *map, int64_t low, int64_t high, struct point_sink *sink);
 roaring_bitmap_t *ordered_range(const struct ordered *map, int64_t low, int64_t high);

@@ -1,6 +1,6 @@
 /* The tree and the slices of an ordered multimap, for its files.
  *
- * A leaf is one allocation: keys, then points, with room in steps, so that half-full leaves cost
+ * A leaf is one allocation: points, then keys, with room in steps, so that half-full leaves cost
  * little. Inner nodes have the first pair and the count of each leaf, so that walking down touches
  * few cache lines; the root has the same of each inner node. A leaf's first pair as its parent has
  * it may have gone: it is then a lower bound, above all pairs before. No node is empty. */
@@ -16,7 +16,7 @@ enum {
 };
 struct leaf {
     uint64_t capacity; /* pairs, a multiple of LEAF_STEP */
-    int64_t keys[];    /* then as many points */
+    uint32_t points[]; /* then as many keys */
 };
 struct inner {
     uint32_t count;
@@ -47,9 +47,9 @@ struct ordered_place {
     size_t inner;
     uint32_t leaf, at;
 };
-static inline const uint32_t *leaf_points(const struct leaf *leaf)
+static inline const int64_t *leaf_keys(const struct leaf *leaf)
 {
-    return (const uint32_t *)(leaf->keys + leaf->capacity);
+    return (const int64_t *)(const void *)(leaf->points + leaf->capacity);
 }
 /* The first pair not before (key, 0); inner == inners_count: there is none. */
 struct ordered_place ordered_seek(const struct ordered *map, int64_t key);

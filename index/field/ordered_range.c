@@ -6,6 +6,8 @@
 #include "index/field/ordered_int.h"
 #include "storage/base/assert.h"
 
+enum { CACHE_LINE_POINTS = 16 };
+
 struct span { /* of the leaf at a place, from the place on */
     const int64_t *keys;
     const uint32_t *points;
@@ -16,8 +18,8 @@ static struct span span_at(const struct ordered *map, struct ordered_place place
 {
     const struct inner *inner = map->inners[place.inner];
     const struct leaf *leaf = inner->leaves[place.leaf];
-    return (struct span){.keys = leaf->keys + place.at,
-                         .points = leaf_points(leaf) + place.at,
+    return (struct span){.keys = leaf_keys(leaf) + place.at,
+                         .points = leaf->points + place.at,
                          .count = (size_t)inner->counts[place.leaf] - place.at};
 }
 
@@ -34,8 +36,6 @@ static void next_leaf(const struct ordered *map, struct ordered_place *place)
 static size_t count_within(const struct span *span, int64_t high)
 {
     size_t low = 0, count = span->count;
-    if (count > 0 && span->keys[count - 1] <= high)
-        return count;
     while (count > 0) {
         size_t half = count / 2;
         if (span->keys[low + half] <= high) {
@@ -48,6 +48,13 @@ static size_t count_within(const struct span *span, int64_t high)
     return low;
 }
 
+/* Leaves lie anywhere in memory: their points are asked for ahead. */
+static void prefetch(const struct leaf *leaf, size_t count)
+{
+    for (size_t i = 0; i < count; i += CACHE_LINE_POINTS)
+        __builtin_prefetch(leaf->points + i);
+}
+
 void ordered_spans(const struct ordered *map, int64_t low, int64_t high,
                    void (*each)(void *ctx, const int64_t *keys, const uint32_t *points,
                                 size_t count),
@@ -55,8 +62,15 @@ void ordered_spans(const struct ordered *map, int64_t low, int64_t high,
 {
     struct ordered_place place = ordered_seek(map, low);
     for (; place.inner < map->inners_count; next_leaf(map, &place)) {
+        const struct inner *inner = map->inners[place.inner];
         struct span span = span_at(map, place);
-        size_t within = count_within(&span, high);
+        uint32_t next = place.leaf + 1;
+        size_t within = span.count;
+        /* A leaf's keys need no look when the next one begins within the range. */
+        if (next < inner->count && inner->keys[next] <= high)
+            prefetch(inner->leaves[next], inner->counts[next]);
+        else
+            within = count_within(&span, high);
         if (within > 0)
             each(ctx, span.keys, span.points, within);
         if (within < span.count)
@@ -82,6 +96,24 @@ uint64_t ordered_count(const struct ordered *map, int64_t low, int64_t high)
     uint64_t before = rank_of(map, ordered_seek(map, low));
     uint64_t upto = high == INT64_MAX ? map->pairs : rank_of(map, ordered_seek(map, high + 1));
     return upto - before;
+}
+
+bool ordered_exceeds(const struct ordered *map, int64_t low, int64_t high, size_t limit)
+{
+    struct ordered_place place = ordered_seek(map, low);
+    for (; place.inner < map->inners_count; next_leaf(map, &place)) {
+        struct span span = span_at(map, place);
+        if (span.count > limit)
+            return span.keys[limit] <= high;
+        limit -= span.count;
+    }
+    return false;
+}
+
+void ordered_sink(const struct ordered *map, struct point_sink *sink)
+{
+    bool empty = roaring_bitmap_is_empty(map->present);
+    point_sink_init(sink, empty ? 0 : roaring_bitmap_maximum(map->present));
 }
 
 static void walk_into(void *ctx, const int64_t *keys, const uint32_t *points, size_t count)
@@ -126,7 +158,7 @@ void ordered_collect(const struct ordered *map, int64_t low, int64_t high, struc
 static roaring_bitmap_t *range_by_rest(const struct ordered *map, int64_t low, int64_t high)
 {
     struct point_sink sink;
-    point_sink_init(&sink);
+    ordered_sink(map, &sink);
     if (low > INT64_MIN)
         ordered_collect(map, INT64_MIN, low - 1, &sink);
     if (high < INT64_MAX)
@@ -144,7 +176,7 @@ roaring_bitmap_t *ordered_range(const struct ordered *map, int64_t low, int64_t 
     if (roaring_bitmap_is_empty(map->several) && ordered_count(map, low, high) > map->pairs / 2)
         return range_by_rest(map, low, high);
     struct point_sink sink;
-    point_sink_init(&sink);
+    ordered_sink(map, &sink);
     ordered_collect(map, low, high, &sink);
     return point_sink_finish(&sink);
 }

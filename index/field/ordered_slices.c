@@ -97,7 +97,7 @@ static bool halve(struct ordered *map, size_t at)
     /* The lowest slice begins below its first key. */
     struct ordered_place first = ordered_seek(map, slice->low);
     ASSERT(first.inner < map->inners_count);
-    middle.low = map->inners[first.inner]->leaves[first.leaf]->keys[first.at];
+    middle.low = leaf_keys(map->inners[first.inner]->leaves[first.leaf])[first.at];
     ordered_spans(map, slice->low, high, find_middle, &middle);
     if (!middle.found) {
         slice->split_at = slice->pairs * 2;

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { POINT_CHUNK_SHIFT = 16, POINT_CHUNK_WORDS = 1024, POINT_LIST_MAX = 1024 };
+enum { POINT_CHUNK_SHIFT = 16, POINT_CHUNK_WORDS = 1024 };
 
 struct point_chunk {
     uint32_t count; /* of bits, kept by add and remove alone */
@@ -35,17 +35,19 @@ static inline bool point_bits_has(const struct point_bits *bits, uint32_t point)
 }
 void point_bits_of_roaring(struct point_bits *bits, const roaring_bitmap_t *points);
 roaring_bitmap_t *point_bits_to_roaring(const struct point_bits *bits); /* the caller's, to free */
+roaring_bitmap_t *point_list_to_roaring(const uint32_t *points, size_t count); /* ascending */
 size_t point_bits_memory(const struct point_bits *bits);
 
-/* Collects points; a few stay a list, so that a small answer costs nothing for those that it does
- * not have. */
+/* Collects points, in any order and repeated. Few of them, measured by the chunks they may lie in,
+ * stay a list that is sorted in the end: a small answer costs nothing for what it does not have. */
 struct point_sink {
     struct point_bits bits;
-    size_t list_count;
+    uint32_t *list;
+    size_t list_count, list_capacity, list_max;
     bool spilled; /* everything is in `bits` */
-    uint32_t list[POINT_LIST_MAX];
 };
-void point_sink_init(struct point_sink *sink);
+/* `highest`: the highest point that may come. */
+void point_sink_init(struct point_sink *sink, uint32_t highest);
 void point_sink_add(struct point_sink *sink, const uint32_t *points, size_t count);
 void point_sink_or(struct point_sink *sink, const struct point_bits *bits);
 roaring_bitmap_t *point_sink_finish(struct point_sink *sink); /* the caller's; ends the sink */

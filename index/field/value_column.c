@@ -26,8 +26,8 @@ struct value_list {
 };
 struct page {
     uint64_t used[PAGE_WORDS], several[PAGE_WORDS];
-    uint16_t count, capacity;
-    uint8_t *slots;
+    uint64_t count, capacity;
+    uint8_t slots[];
 };
 struct value_chunk {
     uint32_t pages_count;
@@ -62,7 +62,7 @@ static struct page *find_page(const struct value_column *column, uint32_t point)
     return column->chunks[at]->pages[point / PAGE_POINTS % CHUNK_PAGES];
 }
 
-static uint8_t *slot_of(const struct value_column *column, const struct page *page, uint32_t point)
+static uint8_t *slot_of(const struct value_column *column, struct page *page, uint32_t point)
 {
     return page->slots + count_before(page, point % PAGE_POINTS) * column->value_size;
 }
@@ -76,7 +76,7 @@ static struct value_list *list_in(const uint8_t *slot)
 
 size_t value_column_get(const struct value_column *column, uint32_t point, const void **values)
 {
-    const struct page *page = find_page(column, point);
+    struct page *page = find_page(column, point);
     if (!page || !get_bit(page->used, point % PAGE_POINTS))
         return 0;
     const uint8_t *slot = slot_of(column, page, point);
@@ -89,7 +89,8 @@ size_t value_column_get(const struct value_column *column, uint32_t point, const
     return (size_t)list->count;
 }
 
-static struct page *make_page(struct value_column *column, uint32_t point)
+/* Where the page of the point is, or is to be: NULL. */
+static struct page **place_of_page(struct value_column *column, uint32_t point)
 {
     size_t at = point / (PAGE_POINTS * CHUNK_PAGES);
     if (at >= column->chunks_count) {
@@ -100,26 +101,34 @@ static struct page *make_page(struct value_column *column, uint32_t point)
     }
     if (!column->chunks[at])
         column->chunks[at] = mem_zalloc(sizeof(struct value_chunk));
-    struct value_chunk *chunk = column->chunks[at];
-    struct page **page = &chunk->pages[point / PAGE_POINTS % CHUNK_PAGES];
-    if (!*page) {
-        *page = mem_zalloc(sizeof(struct page));
-        chunk->pages_count++;
-    }
-    return *page;
+    return &column->chunks[at]->pages[point / PAGE_POINTS % CHUNK_PAGES];
 }
 
-static void add_slot(struct page *page, uint32_t at, const void *value, size_t size)
+static struct page *page_grow(struct page *page, size_t value_size)
 {
+    uint64_t capacity = page ? page->capacity : 0;
+    capacity += capacity / 4 > SLOTS_MIN ? capacity / 4 : SLOTS_MIN;
+    capacity = capacity < PAGE_POINTS ? capacity : PAGE_POINTS;
+    struct page *grown = mem_realloc(page, sizeof(*page) + capacity * value_size);
+    if (!page)
+        memset(grown, 0, sizeof(*grown));
+    grown->capacity = capacity;
+    return grown;
+}
+
+static void add_slot(struct value_column *column, uint32_t point, const void *value)
+{
+    struct page **place = place_of_page(column, point);
+    size_t size = column->value_size;
+    uint32_t at = point % PAGE_POINTS;
+    if (!*place)
+        column->chunks[point / (PAGE_POINTS * CHUNK_PAGES)]->pages_count++;
+    if (!*place || (*place)->count == (*place)->capacity)
+        *place = page_grow(*place, size);
+    struct page *page = *place;
     size_t before = count_before(page, at);
-    if (page->count == page->capacity) {
-        unsigned more = page->capacity / 4u;
-        unsigned capacity = page->capacity + (more > SLOTS_MIN ? more : SLOTS_MIN);
-        page->capacity = (uint16_t)(capacity < PAGE_POINTS ? capacity : PAGE_POINTS);
-        page->slots = mem_realloc(page->slots, page->capacity * size);
-    }
     uint8_t *slot = page->slots + before * size;
-    memmove(slot + size, slot, (page->count - before) * size);
+    memmove(slot + size, slot, (size_t)(page->count - before) * size);
     memcpy(slot, value, size);
     page->used[at >> 6] |= UINT64_C(1) << (at & 63);
     page->count++;
@@ -142,11 +151,11 @@ static struct value_list *list_resize(struct value_column *column, struct value_
 
 void value_column_add(struct value_column *column, uint32_t point, const void *value)
 {
-    struct page *page = make_page(column, point);
+    struct page *page = find_page(column, point);
     uint32_t at = point % PAGE_POINTS;
     size_t size = column->value_size;
-    if (!get_bit(page->used, at)) {
-        add_slot(page, at, value, size);
+    if (!page || !get_bit(page->used, at)) {
+        add_slot(column, point, value);
         return;
     }
     uint8_t *slot = slot_of(column, page, point);
@@ -169,7 +178,6 @@ void value_column_add(struct value_column *column, uint32_t point, const void *v
 static void drop_page(struct value_column *column, uint32_t point, struct page *page)
 {
     struct value_chunk **chunk = &column->chunks[point / (PAGE_POINTS * CHUNK_PAGES)];
-    mem_free(page->slots);
     mem_free(page);
     (*chunk)->pages[point / PAGE_POINTS % CHUNK_PAGES] = NULL;
     if (--(*chunk)->pages_count == 0) {
@@ -191,7 +199,7 @@ void value_column_remove(struct value_column *column, uint32_t point)
         column->list_bytes -= list_size(column, list_in(slot)->capacity);
         mem_free(list_in(slot));
     }
-    size_t behind = page->count - count_before(page, at) - 1;
+    size_t behind = (size_t)page->count - count_before(page, at) - 1;
     memmove(slot, slot + size, behind * size);
     page->used[at >> 6] &= ~bit;
     page->several[at >> 6] &= ~bit;
@@ -207,7 +215,6 @@ static void free_page(struct page *page, size_t value_size)
             mem_free(list_in(page->slots + slot * value_size));
         slot += get_bit(page->used, at) ? 1 : 0;
     }
-    mem_free(page->slots);
     mem_free(page);
 }
 
@@ -232,7 +239,8 @@ size_t value_column_memory(const struct value_column *column)
         bytes += chunk ? sizeof(*chunk) : 0;
         for (size_t j = 0; chunk && j < CHUNK_PAGES; j++) {
             if (chunk->pages[j])
-                bytes += sizeof(struct page) + chunk->pages[j]->capacity * column->value_size;
+                bytes +=
+                    sizeof(struct page) + (size_t)chunk->pages[j]->capacity * column->value_size;
         }
     }
     return bytes;

@@ -240,21 +240,33 @@ bool geo_in_ring(struct geo_point point, const struct geo_ring *ring, bool edge_
 
 /* ---- cells ---- */
 
+/* Not fmin and fmax, which are calls. */
+static inline double lower(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+static inline double higher(double a, double b)
+{
+    return a > b ? a : b;
+}
+
 /* Does the edge, moved by some degrees, come near the cell? Two convex shapes are apart when a line
  * parallel to a side of one of them lies between: the cell's sides, then the edge's own line. */
 static bool touches(const struct geo_edge *edge, double moved, struct geo_box cell)
 {
-    double west = edge->west + moved, low = edge->lat + fmin(edge->lat_change, 0);
-    double high = edge->lat + fmax(edge->lat_change, 0);
-    if (west > cell.east || west + edge->span < cell.west || low > cell.north || high < cell.south)
+    double west = edge->west + moved;
+    if (west > cell.east || west + edge->span < cell.west ||
+        edge->lat + lower(edge->lat_change, 0) > cell.north ||
+        edge->lat + higher(edge->lat_change, 0) < cell.south)
         return false;
     double apart = margin_degrees / 10 * (edge->span + fabs(edge->lat_change));
     double at_southwest =
         edge->span * (cell.south - edge->lat) - edge->lat_change * (cell.west - west);
     double to_north = edge->span * (cell.north - cell.south);
     double to_east = -edge->lat_change * (cell.east - cell.west);
-    double least = at_southwest + fmin(to_north, 0) + fmin(to_east, 0);
-    double greatest = at_southwest + fmax(to_north, 0) + fmax(to_east, 0);
+    double least = at_southwest + lower(to_north, 0) + lower(to_east, 0);
+    double greatest = at_southwest + higher(to_north, 0) + higher(to_east, 0);
     return !(least > apart) && !(greatest < -apart);
 }
 

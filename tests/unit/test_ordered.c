@@ -142,7 +142,7 @@ static void check_structure(const struct ordered *map, const struct model *model
         for (uint32_t j = 0; j < inner->count; j++) {
             assert_in_range(inner->counts[j], 1, LEAF_PAIRS_MAX);
             assert_true(inner->counts[j] <= inner->leaves[j]->capacity);
-            assert_true(inner->keys[j] <= inner->leaves[j]->keys[0]);
+            assert_true(inner->keys[j] <= leaf_keys(inner->leaves[j])[0]);
             here += inner->counts[j];
         }
         assert_true(map->keys[i] <= inner->keys[0]);
@@ -276,6 +276,15 @@ static void test_sparse_points(void **state)
     found = ordered_range(map, 50, 99);
     assert_int_equal(roaring_bitmap_get_cardinality(found), COUNT / 100 * 50 + 1);
     assert_true(roaring_bitmap_contains(found, UINT32_MAX));
+    roaring_bitmap_free(found);
+    /* Few for so many chunks, and yet a chunk of its own. */
+    enum { CROWD = 9000, CROWD_FIRST = 3 << 16 };
+    for (uint32_t i = 0; i < CROWD; i++)
+        assert_true(ordered_add(map, 1000 + i % 5, CROWD_FIRST + i * 7));
+    found = ordered_range(map, 1001, 1004);
+    assert_int_equal(roaring_bitmap_get_cardinality(found), CROWD / 5 * 4);
+    for (uint32_t i = 0; i < CROWD; i++)
+        assert_int_equal(roaring_bitmap_contains(found, CROWD_FIRST + i * 7), i % 5 > 0);
     roaring_bitmap_free(found);
     ordered_destroy(map);
 }
