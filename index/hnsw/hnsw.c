@@ -1,4 +1,4 @@
-/* The graph index (HNSW, Malkov & Yashunin 2016): opening, closing, levels, cost; the kind's table.
+/* The graph index (HNSW, Malkov & Yashunin 2016): opening, closing, levels; the kind's table.
  *
  * The files in reading order: hnsw_int.h (the graph in memory, threads), hnsw_walk.c,
  * hnsw_search.c, hnsw_codes.c, hnsw_insert.c, hnsw_build.c, hnsw_repair.c, hnsw_image.c; scratch.h
@@ -116,38 +116,6 @@ static enum status hnsw_open(const struct vectors *vectors, const struct vindex_
 static point_offset hnsw_linked(const struct vindex *index)
 {
     return atomic_load_explicit(&((const struct hnsw *)index)->linked, memory_order_acquire);
-}
-
-/* What comparing a code costs beside comparing a stored row. Both wait for memory: a random access
- * takes about as long as streaming a kilobyte. */
-static double price_of_code(const struct hnsw *hnsw)
-{
-    enum { ACCESS_BYTES = 1000 };
-    return ((double)hnsw->codes.stride + ACCESS_BYTES) /
-           ((double)hnsw->vectors->rows.stride + ACCESS_BYTES);
-}
-
-/* About ef expansions, each comparing the part of a row that was not seen before: measured on word
- * vectors, a third of m0. A filter makes the walk longer, since only accepted points count towards
- * ef; never more than all nodes. Over codes a distance is cheaper, and the rows of some more than
- * `limit` candidates are compared at the end. */
-static double hnsw_cost(const struct vindex *index, const struct search_args *args)
-{
-    const struct hnsw *hnsw = (const struct hnsw *)index;
-    double nodes = atomic_load_explicit(&hnsw->in_graph, memory_order_relaxed);
-    double ef = args->effort != 0 ? args->effort : EF_DEFAULT;
-    ef = ef < args->limit ? args->limit : ef;
-    double accepted = args->accept == NULL ? 1.0 : args->accept->selectivity;
-    double cost = nodes;
-    if (accepted > 0.0 && ef * hnsw->m0 / 3 < nodes * accepted) {
-        cost = ef * hnsw->m0 / 3 / accepted;
-    }
-    if (args->codes == CODES_IGNORED || hnsw_quantizer(hnsw) == NULL) {
-        return cost;
-    }
-    double rescored = args->codes == CODES_RESCORED ? 1.5 * args->limit : 0.0;
-    double with_codes = cost * price_of_code(hnsw) + rescored;
-    return with_codes < nodes ? with_codes : nodes;
 }
 
 static size_t hnsw_memory(const struct vindex *index)

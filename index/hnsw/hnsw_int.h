@@ -239,11 +239,20 @@ struct level_walk {
 bool search_level(const struct hnsw *hnsw, struct scratch *scratch, const struct level_walk *walk,
                   struct candidate start);
 struct candidate candidate_of(const struct walk_space *space, point_offset point);
-/* The same on level 0 for args->accept: fills `best`, empty and of limit ef, with the nearest of
- * those that may be returned. CANCELLED, TOO_LARGE. */
+/* The same on level 0 for args->accept. The heaps are empty at first: `all` holds as many of the
+ * nearest nodes as a walk without a filter would, `near` as many accepted ones as are enough where
+ * they stand as they do elsewhere, `best` as many as are enough otherwise: the answer. CANCELLED,
+ * TOO_LARGE. */
+struct accepted_walk {
+    const struct walk_space *space;
+    struct topk all, near, best;
+    bool behind; /* accepted points are rare near the query */
+    uint64_t accepted;
+    struct search_trace work;
+};
 enum status search_accepted(const struct hnsw *hnsw, struct scratch *scratch,
-                            const struct search_args *args, const struct walk_space *space,
-                            struct candidate start, struct topk *best);
+                            const struct search_args *args, struct accepted_walk *walk,
+                            struct candidate start);
 
 /* hnsw_filtered.c. The same over the accepted points alone: leaves the ef nearest in scratch->pool.
  * args->accept has bits. Not OK: as search_accepted. */
@@ -255,6 +264,17 @@ enum status search_hops(const struct hnsw *hnsw, struct scratch *scratch,
 size_t hnsw_code_bytes(const struct vindex *index);
 enum status hnsw_scan(const struct vindex *index, const struct search_args *args,
                       const struct point_source *points, struct topk *out, struct error *err);
+
+/* hnsw_cost.c */
+/* How far a search walks: accepted or not, how many of the nearest nodes it wants. */
+struct walk_extent {
+    uint32_t pool;            /* kept by a walk without a filter, or over accepted nodes alone */
+    uint32_t all, near, best; /* see struct accepted_walk */
+};
+struct walk_extent hnsw_extent(const struct hnsw *hnsw, const struct search_args *args);
+/* How many candidates are rescored at most when the walk leaves more. */
+uint32_t hnsw_candidates(const struct search_args *args, const struct quantizer *quantizer);
+double hnsw_cost(const struct vindex *index, const struct search_args *args);
 
 /* hnsw_search.c */
 enum status hnsw_search(const struct vindex *index, const struct search_args *args,

@@ -30,28 +30,6 @@ static enum status search_failed(enum status status, struct error *err)
                : error_set(err, STATUS_TOO_LARGE, "no memory for a filtered search");
 }
 
-/* How many candidates are rescored at most when the walk leaves more. */
-static uint32_t candidates_wanted(const struct search *search)
-{
-    const struct search_args *args = search->args;
-    double oversampling = args->oversampling;
-    if (!(oversampling > 0)) {
-        oversampling = quantizer_oversampling(search->space.quantizer);
-    }
-    double wanted = oversampling > 1 ? args->limit * oversampling : args->limit;
-    return wanted < OFFSETS_MAX ? (uint32_t)wanted : OFFSETS_MAX;
-}
-
-static uint32_t effort_of(const struct search *search)
-{
-    const struct search_args *args = search->args;
-    uint32_t wanted = search->rescored ? candidates_wanted(search) : args->limit;
-    uint32_t ef = args->effort != 0 ? args->effort : EF_DEFAULT;
-    ef = ef < wanted ? wanted : ef;
-    uint32_t nodes = atomic_load_explicit(&search->hnsw->planned, memory_order_acquire);
-    return ef < nodes ? ef : nodes;
-}
-
 /* The errors of the estimates of scratch->accepted. */
 static void measure_errors(const struct search *search, size_t count)
 {
@@ -77,8 +55,9 @@ static void finish(const struct search *search, size_t count, struct topk *out)
         }
         return;
     }
-    if (args->oversampling > 0 && candidates_wanted(search) < count) {
-        count = candidates_wanted(search);
+    if (args->oversampling > 0) {
+        uint32_t wanted = hnsw_candidates(args, search->space.quantizer);
+        count = wanted < count ? wanted : count;
     }
     measure_errors(search, count);
     struct rescore_job job = {.vectors = search->hnsw->vectors,
@@ -108,18 +87,44 @@ static size_t take_pool(const struct search *search)
     return count;
 }
 
-static enum status search_from(const struct search *search, struct candidate start,
+/* Over all nodes, accepted or not. */
+static enum status search_checking(const struct search *search, struct candidate start,
+                                   const struct walk_extent *extent, struct topk *out,
+                                   struct error *err)
+{
+    const struct search_args *args = search->args;
+    struct scratch *scratch = search->scratch;
+    uint32_t nodes = atomic_load_explicit(&search->hnsw->planned, memory_order_acquire);
+    size_t room = (size_t)extent->all + extent->near + extent->best;
+    enum status status = scratch_reserve(scratch, 1, nodes, err);
+    if (status == STATUS_OK) {
+        status = scratch_reserve_accepted(scratch, room, err);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct accepted_walk walk = {.space = &search->space};
+    struct scored *room_of_near = scratch->accepted + extent->best;
+    topk_init(&walk.best, scratch->accepted, extent->best, NULL);
+    topk_init(&walk.near, room_of_near, extent->near, NULL);
+    topk_init(&walk.all, room_of_near + extent->near, extent->all, NULL);
+    status = search_accepted(search->hnsw, scratch, args, &walk, start);
+    topk_sort(&walk.best);
+    if (status != STATUS_OK) {
+        return search_failed(status, err);
+    }
+    finish(search, walk.best.count, out);
+    return STATUS_OK;
+}
+
+/* Over accepted nodes alone, or without a filter. */
+static enum status search_pool(const struct search *search, struct candidate start, uint32_t ef,
                                struct topk *out, struct error *err)
 {
     const struct hnsw *hnsw = search->hnsw;
     const struct search_args *args = search->args;
     struct scratch *scratch = search->scratch;
-    uint32_t ef = effort_of(search);
     uint32_t nodes = atomic_load_explicit(&hnsw->planned, memory_order_acquire);
-    uint32_t claimed = atomic_load_explicit(&hnsw->claimed, memory_order_relaxed);
-    uint32_t past = claimed > args->count ? claimed - args->count : 0;
-    bool plain = args->accept == NULL && past <= OVERSHOOT_MAX;
-    ef += plain ? past : 0; /* room for those that are dropped at the end */
     enum status status = scratch_reserve(scratch, ef, nodes, err);
     if (status == STATUS_OK) {
         status = scratch_reserve_accepted(scratch, ef, err);
@@ -127,29 +132,35 @@ static enum status search_from(const struct search *search, struct candidate sta
     if (status != STATUS_OK) {
         return status;
     }
-    if (args->accept != NULL && args->walk == FILTER_HOPS) {
+    if (args->accept != NULL) {
         status = search_hops(hnsw, scratch, args, &search->space, start, ef);
-        if (status == STATUS_OK) {
-            finish(search, take_pool(search), out);
-        }
-        return status == STATUS_OK ? status : search_failed(status, err);
+    } else {
+        struct level_walk walk = {.space = &search->space, .ef = ef, .cancelled = args->cancelled};
+        bool done = search_level(hnsw, scratch, &walk, start);
+        status = done ? STATUS_OK : STATUS_CANCELLED;
     }
-    if (!plain) {
-        struct topk best;
-        topk_init(&best, scratch->accepted, ef, NULL);
-        status = search_accepted(hnsw, scratch, args, &search->space, start, &best);
-        topk_sort(&best);
-        if (status == STATUS_OK) {
-            finish(search, best.count, out);
-        }
-        return status == STATUS_OK ? status : search_failed(status, err);
-    }
-    struct level_walk walk = {.space = &search->space, .ef = ef, .cancelled = args->cancelled};
-    if (!search_level(hnsw, scratch, &walk, start)) {
-        return search_failed(STATUS_CANCELLED, err);
+    if (status != STATUS_OK) {
+        return search_failed(status, err);
     }
     finish(search, take_pool(search), out);
     return STATUS_OK;
+}
+
+static enum status search_from(const struct search *search, struct candidate start,
+                               struct topk *out, struct error *err)
+{
+    const struct search_args *args = search->args;
+    struct walk_extent extent = hnsw_extent(search->hnsw, args);
+    uint32_t claimed = atomic_load_explicit(&search->hnsw->claimed, memory_order_relaxed);
+    uint32_t past = claimed > args->count ? claimed - args->count : 0;
+    if (args->accept == NULL && past <= OVERSHOOT_MAX) {
+        /* Room for those that are dropped at the end. */
+        return search_pool(search, start, extent.pool + past, out, err);
+    }
+    if (args->accept != NULL && args->walk == FILTER_HOPS) {
+        return search_pool(search, start, extent.pool, out, err);
+    }
+    return search_checking(search, start, &extent, out, err);
 }
 
 /* Chooses what the walk compares, and makes the query fit. */

@@ -8,9 +8,13 @@
  * the end.
  *
  * Without a filter the pool (pool.h) is both queue and result. With one, refused nodes still lead
- * on: a frontier orders all that was seen, a bounded heap keeps the ef nearest accepted, and the
- * walk ends when the nearest node not expanded is farther than the worst of those. While fewer than
- * ef are accepted it goes on, so a strict filter loses nothing.
+ * on: a frontier orders all that was seen, and the walk ends when the nearest node not expanded is
+ * farther than two bounds: that of the nearest nodes of all, as many as without a filter, and that
+ * of some more accepted ones than are asked for. So the fewer are accepted the longer it is, but
+ * not by as much as if it had to find ef of them: measured on a million clustered vectors, four
+ * accepted for each asked for give the recall of ef without a filter, at any part accepted. Where
+ * accepted points turn out to be rarer near the query than elsewhere, the walk has come far from
+ * it and has to look wider: then more are wanted.
  *
  * Threads: no locks; see hnsw_int.h. Nothing fails but by cancelling and for want of memory.
  */
@@ -18,6 +22,7 @@
 #include "storage/base/assert.h"
 
 enum { TWINS_IN_POOL = 8 /* copies of one vector that an insert's walk keeps */ };
+static const double BEHIND = 0.8; /* of the part that is accepted elsewhere */
 
 struct candidate candidate_of(const struct walk_space *space, point_offset point)
 {
@@ -122,47 +127,87 @@ static bool may_return(const struct search_args *args, point_offset point)
     return point < args->count && (args->accept == NULL || accept_point(args->accept, point));
 }
 
-enum status search_accepted(const struct hnsw *hnsw, struct scratch *scratch,
-                            const struct search_args *args, const struct walk_space *space,
-                            struct candidate start, struct topk *best)
+/* Farther nodes need not be expanded. */
+static float bound_of(const struct accepted_walk *walk)
+{
+    float nearest = topk_bound(&walk->all);
+    float wanted = topk_bound(walk->behind ? &walk->best : &walk->near);
+    return wanted > nearest ? wanted : nearest;
+}
+
+/* Are points near the query accepted more seldom than elsewhere? */
+static bool is_behind(const struct search_args *args, const struct search_trace *work,
+                      uint64_t accepted)
+{
+    return args->accept != NULL &&
+           (double)accepted < BEHIND * args->accept->selectivity * (double)work->checked;
+}
+
+static void meet(const struct search_args *args, struct accepted_walk *walk, struct candidate found)
+{
+    walk->work.checked++;
+    topk_push(&walk->all, found.distance, found.id);
+    if (may_return(args, found.id)) {
+        walk->accepted++;
+        topk_push(&walk->near, found.distance, found.id);
+        topk_push(&walk->best, found.distance, found.id);
+    }
+}
+
+/* Expands a node, and one more where the walk takes two at once. False: no memory. */
+static bool expand(const struct hnsw *hnsw, struct scratch *scratch, const struct search_args *args,
+                   struct accepted_walk *walk, struct candidate at)
 {
     struct frontier *frontier = &scratch->frontier;
-    struct search_trace work = {.checked = 1};
+    uint32_t fresh = gather(hnsw, scratch, at.id, 0, 0);
+    walk->work.hops++;
+    for (uint32_t also = 1; also < walk->space->beam && frontier->count > 0 &&
+                            frontier->items[0].distance <= bound_of(walk);
+         also++) {
+        (void)frontier_pop(frontier, &at);
+        fresh = gather(hnsw, scratch, at.id, 0, fresh);
+        walk->work.hops++;
+    }
+    walk_compare(scratch, walk->space, fresh);
+    walk->work.compared += fresh;
+    bool fits = true;
+    for (uint32_t i = 0; i < fresh && fits; i++) {
+        struct candidate found = {.distance = scratch->distances[i], .id = scratch->ids[i]};
+        if (!(found.distance > bound_of(walk))) {
+            walk_ask_row(hnsw, found.id);
+            fits = frontier_push(frontier, found);
+            meet(args, walk, found);
+        }
+    }
+    return fits;
+}
+
+enum status search_accepted(const struct hnsw *hnsw, struct scratch *scratch,
+                            const struct search_args *args, struct accepted_walk *walk,
+                            struct candidate start)
+{
+    struct frontier *frontier = &scratch->frontier;
     frontier->count = 0;
     visited_clear(&scratch->visited);
     visited_test_and_set(&scratch->visited, start.id);
-    if (may_return(args, start.id)) {
-        topk_push(best, start.distance, start.id);
-    }
+    meet(args, walk, start);
     bool fits = frontier_push(frontier, start);
     bool cancelled = false;
     struct candidate at;
     for (uint32_t step = 0; fits && !cancelled && frontier_pop(frontier, &at); step++) {
-        if (at.distance > topk_bound(best)) {
-            break;
+        if (at.distance > bound_of(walk)) {
+            walk->behind = walk->behind || is_behind(args, &walk->work, walk->accepted);
+            if (at.distance > bound_of(walk)) {
+                break;
+            }
         }
-        if (walk_over_budget(args, &work)) {
-            work.gave_up = GAVE_UP_BUDGET;
+        if (walk_over_budget(args, &walk->work)) {
+            walk->work.gave_up = GAVE_UP_BUDGET;
             break;
         }
         cancelled = walk_cancelled(args->cancelled, step);
-        uint32_t fresh = gather(hnsw, scratch, at.id, 0, 0);
-        walk_compare(scratch, space, fresh);
-        work.hops++;
-        work.compared += fresh;
-        for (uint32_t i = 0; i < fresh && fits; i++) {
-            struct candidate found = {.distance = scratch->distances[i], .id = scratch->ids[i]};
-            if (found.distance > topk_bound(best)) {
-                continue;
-            }
-            walk_ask_row(hnsw, found.id);
-            fits = frontier_push(frontier, found);
-            work.checked++;
-            if (may_return(args, found.id)) {
-                topk_push(best, found.distance, found.id);
-            }
-        }
+        fits = expand(hnsw, scratch, args, walk, at);
     }
-    walk_note(args, &work);
+    walk_note(args, &walk->work);
     return cancelled ? STATUS_CANCELLED : fits ? STATUS_OK : STATUS_TOO_LARGE;
 }

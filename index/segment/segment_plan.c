@@ -1,12 +1,14 @@
 /* The choice: a pure function of numbers that are known before a search begins.
  *
- * Scans cost in proportion to the matches. A walk costs about the same whatever the number of
- * points: over matches alone it reads the more rows of neighbours the fewer of them match; with
- * checks on the way it is longer by the part that does not match. These expectations hold where the
- * filter has nothing to do with the query. Where it has, walks end sooner (matches around the
- * query) or not at all (matches elsewhere). Hence the limit on their work: when they exceed it, the
- * matches are scanned, and all has taken at most half as long again as the plain scan would have
- * alone.
+ * Scans cost in proportion to the matches; what a search of the index costs, the index says, in
+ * distances. That expectation holds where the filter has nothing to do with the query. Where it
+ * has, a search ends sooner (matches around the query) or does not end (matches elsewhere). Hence
+ * the limit on its work: when it exceeds that, the matches are scanned, and all has taken at most
+ * half as long again as the scan alone.
+ *
+ * A walk over matches alone is chosen by its cost too. It computes no fewer distances for the same
+ * recall than one that checks what it meets, and reads more rows of neighbours; it is cheaper only
+ * where many results are wanted, or where a client insists.
  *
  * The numbers are those of plan_costs.h. Nothing fails. */
 #include "index/segment/segment_plan.h"
@@ -15,9 +17,10 @@
 
 #include <math.h>
 
-enum { EF_USUAL = 160, LINKS_USUAL = 32, ROWS_KEPT = 3 };
+enum { ROWS_KEPT = 3, WORK_MIN = 100 };
+static const double WORK_MOST = 1e15;
 static const double COLD_ROW_NS = 20000; /* a row that has to come from the disk */
-static const double WALK_SHARE = 0.5;    /* of the plain scan's time that a walk may waste */
+static const double WALK_SHARE = 0.5;    /* of a scan's time that a walk may waste */
 static const double WALK_PATIENCE = 1.5; /* times its expected work */
 
 const char *search_operator_name(enum search_operator operator)
@@ -47,6 +50,13 @@ static size_t row_size(const struct plan_query *query)
     return row_bytes(query->vectors->element, query->vectors->dim);
 }
 
+/* The part of the points that match. */
+static double part_of(const struct plan_query *query)
+{
+    double part = (double)query->matches / (double)(query->points + 1);
+    return part < 1 ? part : 1;
+}
+
 static double scan_ns(const struct plan_query *query)
 {
     double row = COST_SCAN_POINT + COST_SCAN_BYTE * (double)row_size(query);
@@ -72,90 +82,38 @@ static double scan_codes_ns(const struct plan_query *query)
            ROWS_KEPT * (double)query->args->limit * (query->cold ? COLD_ROW_NS : row);
 }
 
-/* A distance in a walk. */
+/* A distance between stored rows as a walk computes it, with its part of the neighbours' rows; what
+ * indexes count their cost in. */
 static double distance_ns(const struct plan_query *query)
 {
-    size_t bytes = code_size(query);
-    if (bytes == 0) {
-        bytes = row_size(query);
-        if (query->cold) {
-            return COLD_ROW_NS;
-        }
+    if (query->cold && code_size(query) == 0) {
+        return COLD_ROW_NS;
     }
-    return COST_WALK_POINT + COST_WALK_BYTE * (double)bytes;
+    double bytes = (double)row_size(query);
+    return query->links > 0 ? COST_WALK_DISTANCE + COST_WALK_BYTE * bytes
+                            : COST_LISTS_DISTANCE + COST_LISTS_BYTE * bytes;
 }
 
-struct walk_work {
-    double hops, distances;
-};
-
-/* By COST_HOPS, straight lines between its parts on a scale of logarithms. */
-static struct walk_work work_of_hops(double part)
+static double index_ns(const struct plan_query *query, enum filter_walk walk)
 {
-    enum { LAST = sizeof COST_HOPS / sizeof COST_HOPS[0] - 1 };
-    size_t i = 0;
-    while (i < LAST - 1 && part > COST_HOPS[i + 1].part) {
-        i++;
-    }
-    double width = log(COST_HOPS[i + 1].part / COST_HOPS[i].part);
-    double at = part > COST_HOPS[i].part ? log(part / COST_HOPS[i].part) / width : 0;
-    at = at < 1 ? at : 1;
-    return (struct walk_work){
-        .hops = COST_HOPS[i].hops + at * (COST_HOPS[i + 1].hops - COST_HOPS[i].hops),
-        .distances =
-            COST_HOPS[i].distances + at * (COST_HOPS[i + 1].distances - COST_HOPS[i].distances)};
-}
-
-/* Of both walks over a graph. */
-static struct walk_work walk_work(const struct plan_query *query, enum search_operator operator)
-{
-    const struct search_args *args = query->args;
-    double ef = args->effort > 0 ? args->effort : EF_USUAL;
-    ef = ef > args->limit ? ef : args->limit;
-    double part = (double)(query->matches + 1) / (double)(query->points + 1);
-    part = part < 1 ? part : 1;
-    struct walk_work work = {.hops = COST_INDEX_HOPS / part,
-                             .distances = COST_INDEX_DISTANCES / part};
-    if (operator== SEARCH_HOPS) {
-        work = work_of_hops(part);
-    }
-    double links = query->links / (double)LINKS_USUAL;
-    double points = (double)query->points;
-    work.hops = fmin(work.hops * ef, points);
-    work.distances = fmin(work.distances * ef * links, points);
-    return work;
-}
-
-static double walk_ns(const struct plan_query *query, enum search_operator operator)
-{
-    struct walk_work work = walk_work(query, operator);
-    double links = query->links / (double)LINKS_USUAL;
-    return work.hops * COST_WALK_HOP * links + work.distances * distance_ns(query);
+    struct search_args args = *query->args;
+    struct accept accept = {.selectivity = part_of(query)};
+    args.accept = &accept;
+    args.walk = walk;
+    return query->index->kind->cost(query->index, &args) * distance_ns(query);
 }
 
 static bool hops_allowed(const struct plan_query *query)
 {
-    double part = (double)query->matches / (double)(query->points + 1);
     return query->links > 0 && query->hops != HOPS_NEVER &&
-           (query->hops != HOPS_BELOW || part <= query->hops_part);
+           (query->hops != HOPS_BELOW || part_of(query) <= query->hops_part);
 }
 
 /* Work, for a search, that takes about so long. */
 static uint64_t work_in(const struct plan_query *query, double ns)
 {
-    double unit =
-        (COST_WALK_HOP + COST_INDEX_DISTANCES * distance_ns(query)) / (1 + COST_INDEX_DISTANCES);
-    double work = ns / unit;
-    return work < 1 ? 1 : work < 1e15 ? (uint64_t)work : (uint64_t)1e15;
-}
-
-static double index_ns(const struct plan_query *query)
-{
-    if (query->links > 0) {
-        return walk_ns(query, SEARCH_INDEX);
-    }
-    double row = COST_SCAN_POINT + COST_SCAN_BYTE * (double)row_size(query);
-    return query->index->kind->cost(query->index, query->args) * row;
+    double work = ns / distance_ns(query);
+    return work < WORK_MIN ? WORK_MIN : work < WORK_MOST ? (uint64_t)work : (uint64_t)WORK_MOST;
 }
 
 void plan_make(const struct plan_query *query, struct plan *plan)
@@ -167,18 +125,22 @@ void plan_make(const struct plan_query *query, struct plan *plan)
     cost[SEARCH_HOPS] = INFINITY;
     cost[SEARCH_INDEX] = INFINITY;
     if (query->index) {
-        cost[SEARCH_INDEX] = index_ns(query);
+        cost[SEARCH_INDEX] = index_ns(query, FILTER_POSTCHECK);
     }
     if (query->index && hops_allowed(query)) {
-        cost[SEARCH_HOPS] = walk_ns(query, SEARCH_HOPS);
+        cost[SEARCH_HOPS] = index_ns(query, FILTER_HOPS);
     }
     for (int i = 0; i < SEARCH_OPERATORS; i++) {
         plan->chosen = cost[i] < cost[plan->chosen] ? (enum search_operator)i : plan->chosen;
     }
+    if (plan->chosen == SEARCH_INDEX && query->hops == HOPS_BELOW && hops_allowed(query)) {
+        plan->chosen = SEARCH_HOPS; /* the client asks for it */
+    }
     double walk = fmin(cost[SEARCH_HOPS], cost[SEARCH_INDEX]);
     plan->work_max =
-        isfinite(walk) ? work_in(query, fmax(WALK_SHARE * cost[SEARCH_SCAN], WALK_PATIENCE * walk))
-                       : 0;
+        isfinite(walk)
+            ? work_in(query, fmax(WALK_SHARE * cost[plan_scan(plan)], WALK_PATIENCE * walk))
+            : 0;
 }
 
 enum search_operator plan_scan(const struct plan *plan)
