@@ -165,13 +165,30 @@ static bool count_point(void *ctx, point_offset point, struct slice payload)
 struct choosing {
     struct best best;    /* struct facet_hit */
     struct arena *texts; /* of values that an index gave: they are its own */
+    bool uuids;          /* a UUID is one value however it is written */
+    bool mixed;          /* the index has one that is written in another way than it is told */
     bool no_memory;
 };
+
+static bool is_told_otherwise(struct slice text)
+{
+    struct point_id uuid;
+    char told[POINT_ID_TEXT_BYTES];
+    if (!point_id_parse_uuid(text, &uuid)) {
+        return false;
+    }
+    point_id_format(uuid, told);
+    return !slice_equal(text, slice_text(told));
+}
 
 static bool choose_hit(void *ctx, const struct field_value *value, uint64_t count)
 {
     struct choosing *choosing = ctx;
     struct facet_hit hit = {.value = *value, .count = count};
+    if (choosing->uuids && value->kind == VALUE_TEXT && is_told_otherwise(value->text)) {
+        choosing->mixed = true;
+        return true;
+    }
     const struct facet_hit *worst = best_worst(&choosing->best);
     if (worst && compare_hits(NULL, &hit, worst) > 0) {
         return false;
@@ -232,7 +249,7 @@ static enum status count_by_pass(const struct view *view, const struct view_face
     struct counting counting = {.facet = facet,
                                 .entries = hashmap_create(),
                                 .arena = choosing->texts,
-                                .uuids = has_uuid_index(view->schema, facet->path)};
+                                .uuids = choosing->uuids};
     struct payload_pass pass = {.filter = facet->filter,
                                 .cancelled = facet->cancelled,
                                 .each = count_point,
@@ -259,11 +276,15 @@ static enum status count_by_pass(const struct view *view, const struct view_face
 enum status view_facet(const struct view *view, const struct view_facet *facet, struct arena *arena,
                        struct facet_hit **out, size_t *count, struct error *err)
 {
-    struct choosing choosing = {.texts = arena_create(0)};
+    struct choosing choosing = {.texts = arena_create(0),
+                                .uuids = has_uuid_index(view->schema, facet->path)};
     struct index_pass pass = {.path = facet->path, .filter = facet->filter};
     best_init(&choosing.best, sizeof(struct facet_hit), facet->limit, compare_hits, NULL);
     enum status status = STATUS_OK;
-    if (!segment_index_values(view->collection->segment, &pass, choose_hit, &choosing)) {
+    bool counted = segment_index_values(view->collection->segment, &pass, choose_hit, &choosing);
+    if (!counted || choosing.mixed) {
+        best_deinit(&choosing.best);
+        best_init(&choosing.best, sizeof(struct facet_hit), facet->limit, compare_hits, NULL);
         status = count_by_pass(view, facet, &choosing, err);
     }
     if (status == STATUS_OK && choosing.no_memory) {
