@@ -15,7 +15,13 @@
 #include <math.h>
 #include <string.h>
 
-enum { SAMPLE_MAX = 8192, PER_LIST_MIN = 24 };
+enum {
+    SAMPLE_MAX = 8192,
+    PER_LIST_MIN = 24,
+    COLD_PART = 24,
+    COLD_PER_LIST_MIN = 4,
+    COLD_PER_LIST_MAX = 40,
+};
 static const double LISTS_PER_ROOT = 6.0; /* lists: this times the root of the number of points */
 static const float REST_STEP = 0.335f;    /* of the deviation: least error for a normal one */
 
@@ -25,6 +31,19 @@ static size_t lists_for(size_t count)
     size_t most = count / PER_LIST_MIN;
     lists = lists < most ? lists : most;
     return lists > 0 ? lists : 1;
+}
+
+/* Rows that are on disk are many times the memory there is: training looks at a part of them that
+ * fits. 0: the default. */
+static size_t per_list_for(const struct ivfpq *ivfpq, size_t count)
+{
+    size_t most = count / COLD_PART / lists_for(count);
+    if (!ivfpq->cold) {
+        return 0;
+    }
+    return most < COLD_PER_LIST_MIN   ? COLD_PER_LIST_MIN
+           : most > COLD_PER_LIST_MAX ? COLD_PER_LIST_MAX
+                                      : most;
 }
 
 struct training {
@@ -307,7 +326,8 @@ enum status ivfpq_train(const struct ivfpq *ivfpq, const struct build_job *job,
                                            .points = points,
                                            .count = count,
                                            .clusters = lists_for(count),
-                                           .thorough = true,
+                                           .per_cluster = per_list_for(ivfpq, count),
+                                           .thorough = !ivfpq->cold,
                                            .seed = ivfpq->seed,
                                            .threads = job->threads,
                                            .cancelled = job->cancelled};

@@ -94,7 +94,7 @@ bool slot_race_due(struct slot *slot)
 {
     struct vector_spec spec = slot_spec(slot);
     uint64_t points = atomic_load(&slot->present);
-    return is_free(&spec) && points >= LISTS_POINTS_MIN &&
+    return is_free(&spec) && spec.placement != PLACEMENT_COLD && points >= LISTS_POINTS_MIN &&
            points >= (uint64_t)RACE_GROWTH * atomic_load(&slot->raced_at);
 }
 
