@@ -59,12 +59,16 @@ def test_filter(server, own):
     assert facet(server, own, key="missing") == []
 
 
-def test_texts_as_they_are(server, own):
-    """Values come back as they were stored: escapes, spellings of a UUID, long texts; U+0000 has no place in an answer."""
+def test_texts_as_they_are(request, server, own):
+    """Values come back as they were stored: escapes, spellings of a UUID, long texts; U+0000 has no place in an answer. Under a
+    uuid index the spellings of a UUID are one value."""
     identifier = "0b1a7f2c-3d4e-4f60-8a91-b2c3d4e5f607"
     words = ['say "hi"\n', "grün", identifier, identifier.upper(), identifier.replace("-", ""), "x" * 5000, "nul\0nul"]
     fill(server, own, words)
-    assert facet(server, own) == [(w, 1) for w in sorted(words[:6], key=lambda w: w.encode())]
+    told = [(w, 1) for w in sorted(words[:6], key=lambda w: w.encode())]
+    if "uuid" in request.node.callspec.id:
+        told = [(identifier, 3)] + [(w, n) for w, n in told if w.replace("-", "").lower() != identifier.replace("-", "")]
+    assert facet(server, own) == told
 
 
 def test_paths(server, client, collection):
