@@ -162,6 +162,34 @@ static void test_turning(void **state)
     assert_true(inside_count > 5000 && on_edge_count > 1000);
 }
 
+/* A corner is on the edge to the last bit, whatever its coordinates and wherever its edges come
+ * from. */
+static void test_corners(void **state)
+{
+    (void)state;
+    random_init(&rng, 10);
+    for (int round = 0; round < 2000; round++) {
+        struct geo_point points[4];
+        struct geo_ring ring;
+        bool at_seam = round % 2 == 0; /* its edges come from the west, others go beyond */
+        double middle = at_seam ? 180 : random_double(&rng) * 360 - 180;
+        for (size_t i = 0; i < 4; i++) {
+            points[i].lon = turn(middle, random_double(&rng) * 100 - 50);
+            points[i].lat = random_double(&rng) * 160 - 80;
+        }
+        if (at_seam) {
+            points[0].lon = 179 - random_double(&rng) * 40;
+            points[1].lon = 180;
+            points[2].lon = 179 - random_double(&rng) * 40;
+            points[3].lon = -179 + random_double(&rng) * 40;
+        }
+        assert_true(geo_ring_create(arena, points, 4, &ring));
+        for (size_t i = 0; i < 4; i++)
+            assert_true(geo_in_ring(points[i], &ring, true) &&
+                        !geo_in_ring(points[i], &ring, false));
+    }
+}
+
 /* A ring in the plane against crossings counted edge by edge, without lists of edges. */
 static void test_plain_rings(void **state)
 {
@@ -293,6 +321,7 @@ int main(void)
         TEST(test_plain_rings),
         TEST(test_cells_and_covers),
         TEST(test_many_edges),
+        TEST(test_corners),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -150,6 +150,10 @@ static void check_structure(const struct ordered *map, const struct model *model
         pairs += here;
     }
     assert_int_equal(pairs, map->pairs);
+    for (size_t p = 0; p < model->points; p++) {
+        assert_int_equal(roaring_bitmap_contains(map->present, (uint32_t)p), model->counts[p] > 0);
+        assert_int_equal(roaring_bitmap_contains(map->several, (uint32_t)p), model->counts[p] > 1);
+    }
     for (size_t s = 0; s < map->slices_count; s++) {
         const struct ordered_slice *slice = &map->slices[s];
         int64_t low = slice->low;
