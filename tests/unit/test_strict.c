@@ -237,7 +237,8 @@ static void test_payload_bytes(void **state)
 }
 
 struct writer {
-    struct fixture *f;
+    struct fixture own; /* with an arena and an error of its own */
+    uint64_t *index;    /* of the last command, for all */
     uint64_t first;
     pthread_mutex_t *apply_lock;
     unsigned accepted;
@@ -246,27 +247,27 @@ struct writer {
 static void *write_many(void *at)
 {
     struct writer *writer = at;
-    struct fixture f = *writer->f;
-    f.arena = arena_create(0);
-    f.call.arena = f.arena;
-    f.call.err = &f.err;
+    struct fixture *f = &writer->own;
+    f->arena = arena_create(0);
+    f->call.arena = f->arena;
+    f->call.err = &f->err;
     for (uint64_t i = 0; i < 100; i++) {
         struct buffer command;
         struct hold hold;
         struct fsm_result result;
         buffer_init(&command, 0);
-        if (guard_propose(&f.call, op_find("upsert"), upsert_of(&f, writer->first + i, 1, NULL),
+        if (guard_propose(&f->call, op_find("upsert"), upsert_of(f, writer->first + i, 1, NULL),
                           &command, &hold) == STATUS_OK) {
             writer->accepted++;
             pthread_mutex_lock(writer->apply_lock);
-            engine_apply(f.engine, ++writer->f->index, buffer_slice(&command), &result);
+            engine_apply(f->engine, ++*writer->index, buffer_slice(&command), &result);
             pthread_mutex_unlock(writer->apply_lock);
         }
         budget_release(&hold);
         buffer_deinit(&command);
-        arena_reset(f.arena);
+        arena_reset(f->arena);
     }
-    arena_destroy(f.arena);
+    arena_destroy(f->arena);
     return NULL;
 }
 
@@ -283,7 +284,10 @@ static void test_many_writers(void **state)
     pthread_t threads[WRITERS];
     unsigned accepted = 0;
     for (unsigned i = 0; i < WRITERS; i++) {
-        writers[i] = (struct writer){.f = f, .first = i * 1000, .apply_lock = &apply_lock};
+        writers[i] = (struct writer){
+            .own = *f, .index = &f->index, .first = i * 1000, .apply_lock = &apply_lock};
+    }
+    for (unsigned i = 0; i < WRITERS; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, write_many, &writers[i]), 0);
     }
     for (unsigned i = 0; i < WRITERS; i++) {
