@@ -25,7 +25,7 @@ enum {
     PASS_AHEAD = 6,    /* rows of refused nodes asked for before they are read */
     LOOK_MIN = 128,    /* neighbours of the start that tell whether it is among refused points */
 };
-static const double OPPOSED = 0.2; /* of the usual part accepted: less is hardly any */
+static const double OPPOSED = 0.5; /* of the usual part accepted: less is hardly any */
 static const double MEANT = 0.9;   /* a walk that ran out at this part of all has found all */
 
 struct hops {

@@ -97,7 +97,8 @@ static double distance_ns(const struct plan_query *query)
 static double index_ns(const struct plan_query *query, enum filter_walk walk)
 {
     struct search_args args = *query->args;
-    struct accept accept = {.selectivity = part_of(query)};
+    static const uint64_t bits = 0; /* they are there, when it comes to it */
+    struct accept accept = {.selectivity = part_of(query), .bits = &bits};
     args.accept = &accept;
     args.walk = walk;
     return query->index->kind->cost(query->index, &args) * distance_ns(query);
