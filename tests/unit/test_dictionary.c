@@ -342,11 +342,12 @@ static void test_column(void **state)
         }
         check_column(&column, rows, stride);
         size_t memory = column_memory(&column);
-        for (uint32_t i = 0; i < POINTS; i++) { /* what is freed is used again */
+        for (uint32_t k = 0; k < 6 * POINTS; k++) { /* what is freed is used again */
+            uint32_t i = k % POINTS;
             size_t count = rows[i].count;
             column_clear(&column, i * stride);
-            for (size_t k = 0; k < count; k++) {
-                column_add(&column, i * stride, rows[i].ids[k]);
+            for (size_t at = 0; at < count; at++) {
+                column_add(&column, i * stride, rows[i].ids[at]);
             }
         }
         check_column(&column, rows, stride);
