@@ -21,7 +21,7 @@ enum {
 };
 
 struct value_list {
-    uint64_t count, capacity;
+    uint32_t count, capacity;
     uint8_t values[];
 };
 struct page {
@@ -134,13 +134,13 @@ static void add_slot(struct value_column *column, uint32_t point, const void *va
     page->count++;
 }
 
-static size_t list_size(const struct value_column *column, uint64_t capacity)
+static size_t list_size(const struct value_column *column, uint32_t capacity)
 {
     return sizeof(struct value_list) + (size_t)capacity * column->value_size;
 }
 
 static struct value_list *list_resize(struct value_column *column, struct value_list *list,
-                                      uint64_t capacity)
+                                      uint32_t capacity)
 {
     column->list_bytes -= list ? list_size(column, list->capacity) : 0;
     column->list_bytes += list_size(column, capacity);
