@@ -44,7 +44,8 @@ static enum status not_found(struct point_id id, struct error *err)
 
 static enum status compile(struct work *work, const Qdrant__Filter *wire, struct filter **out)
 {
-    return filter_compile(wire, &work->schema->filtering, work->apply->arena, out, &work->apply->out->error);
+    return filter_compile(wire, &work->schema->filtering, work->apply->arena, out,
+                          &work->apply->out->error);
 }
 
 /* Notes the first; the operation fails with it when it has done the rest. */

@@ -51,6 +51,8 @@ static enum status read_params(const Params *params, struct field_spec *spec, st
     case FIELD_KEYWORD:
         spec->is_tenant = params->keyword_index_params->_is_tenant_case &&
                           params->keyword_index_params->is_tenant;
+        spec->patterns =
+            params->keyword_index_params->_patterns_case && params->keyword_index_params->patterns;
         return STATUS_OK;
     case FIELD_UUID:
         spec->is_tenant =
@@ -97,7 +99,6 @@ static enum status read_field(const Qdrant__PayloadIndex *wire, struct arena *ar
     }
     struct slice packed = message_pack(&wire->base, arena);
     spec->fingerprint = checksum64(packed);
-    spec->patterns = spec->type == FIELD_KEYWORD;
     if (has_params) {
         return read_params(wire->params, spec, arena, err);
     }
