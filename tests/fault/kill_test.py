@@ -292,6 +292,8 @@ class Test:
             "vectors": {"a": {"size": DIM, "distance": "Euclid"}, "b": {"size": DIM, "distance": "Cosine"}},
             "optimizers_config": {"indexing_threshold": 1, "deleted_threshold": 0.2, "vacuum_min_vector_number": 200},
             "hnsw_config": {"full_scan_threshold": 10, "m": 16}})
+        for key in ("t", "r", "m", "g"):
+            self.server.call("PUT", f"/collections/{COLLECTION}/index?wait=true", {"field_name": key, "field_schema": "integer"})
 
     def segments(self, folder=None):
         return sorted(((folder or self.server.folder) / "log").glob("*.log"))
@@ -358,6 +360,10 @@ class Test:
         counted = self.server.call("POST", f"{path}/points/count", {
             "exact": True, "filter": {"must": [{"key": "r", "match": {"value": residue}}]}})["count"]
         assert counted == sum(i % RESIDUES == residue for i in points)
+        marks = [p["payload"].get("m") for p in points.values()]
+        mark = self.chance.choice([m for m in marks if m is not None] or [0])
+        counted = self.server.call("POST", f"{path}/points/count", {"filter": {"must": [{"key": "m", "match": {"value": mark}}]}})
+        assert counted["count"] == marks.count(mark), f"mark {mark}: {counted}, {marks.count(mark)} points have it"
 
     def check_search(self, name, points, using, exact):
         """Each point is the first that its own vector finds, with the score that it must have. A graph may miss one now
