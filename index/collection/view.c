@@ -100,6 +100,9 @@ enum status view_search(const struct view *view, const struct view_search *searc
                                   .indexed_only = search->indexed_only,
                                   .codes = search->codes,
                                   .oversampling = search->oversampling,
+                                  .hops = search->hops,
+                                  .hops_part = search->hops_part,
+                                  .report = search->report,
                                   .filter = search->filter,
                                   .cancelled = search->cancelled};
     size_t found = 0;

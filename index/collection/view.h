@@ -5,6 +5,7 @@
 #include "index/collection/schema.h"
 #include "index/filter/filter.h"
 #include "index/point_id.h"
+#include "index/segment/segment_plan.h"
 #include "index/segment/work_log.h"
 #include "index/vectors.h"
 #include "storage/base/arena.h"
@@ -40,13 +41,16 @@ bool view_vector(const struct view *view, const struct found *point, uint32_t sl
 
 struct view_search {
     uint32_t slot;
-    const void *query;    /* vector_prepare_query with the spec's distance and element */
-    uint32_t limit;       /* offset + limit of the request */
-    uint32_t ef;          /* 0: default */
-    bool exact;           /* scan, do not use the graph */
-    bool indexed_only;    /* skip points that are not in the index yet */
-    enum codes_use codes; /* of an index that walks over codes */
-    double oversampling;  /* candidates rescored for each result; 0: default */
+    const void *query;            /* vector_prepare_query with the spec's distance and element */
+    uint32_t limit;               /* offset + limit of the request */
+    uint32_t ef;                  /* 0: default */
+    bool exact;                   /* scan, do not use the graph */
+    bool indexed_only;            /* skip points that are not in the index yet */
+    enum codes_use codes;         /* of an index that walks over codes */
+    double oversampling;          /* candidates rescored for each result; 0: default */
+    enum hops_use hops;           /* walks over the filter's matches alone */
+    double hops_part;             /* HOPS_BELOW: at most this part of the points; 0: default */
+    struct search_report *report; /* what was done; NULL: nobody wants to know */
     bool has_threshold;
     float threshold; /* API score; a point exactly at it is left out */
     const struct filter *filter;

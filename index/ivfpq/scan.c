@@ -18,9 +18,11 @@ enum {
     AHEAD_LISTS = 4,
     LINE_BYTES = 64,
     LISTS_A_LOOK = 8,
-    CODES_A_DISTANCE = 20, /* see ivfpq_cost */
+    CODES_A_DISTANCE = 10, /* points looked up and codes compared, in a filtered search */
 };
-static const double BEHIND = 0.5; /* of the part accepted elsewhere */
+static const double BEHIND = 0.8; /* of the part accepted elsewhere */
+/* The order of lists is an estimate: only beyond this part more is a list surely too far. */
+static const float CLOSED_MARGIN = 0.4f;
 
 struct bound {
     float distance;
@@ -219,7 +221,7 @@ static bool is_closed(const struct searching *s, const struct probe *next)
     for (size_t i = 1; i < limit; i++) {
         farthest = found[i].distance > farthest ? found[i].distance : farthest;
     }
-    return order_of(next) > farthest;
+    return order_of(next) > farthest + CLOSED_MARGIN * fabsf(farthest);
 }
 
 /* With bits, before the i-th list: have enough accepted points been looked at? Where more of them
@@ -234,7 +236,8 @@ static bool has_enough(struct searching *s, size_t i)
     if ((double)i < plan->usual + LISTS_A_LOOK) {
         s->behind = part < BEHIND * s->args->accept->selectivity;
     }
-    if (s->found_count < plan->keep || (double)i < plan->usual * filter_factor(part)) {
+    double lists = plan->usual * filter_factor(part);
+    if (s->found_count < plan->keep || (double)i < lists) {
         return false;
     }
     s->closed = s->behind && is_closed(s, &s->scratch->probes[i]);

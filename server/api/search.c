@@ -6,6 +6,16 @@
 
 static const float SCORE_OF_ORDER = 1;
 
+static void read_acorn(const Qdrant__AcornSearchParams *acorn, struct view_search *out)
+{
+    if (acorn && acorn->_enable_case) {
+        out->hops = acorn->enable ? HOPS_BELOW : HOPS_NEVER;
+    }
+    if (acorn && acorn->_max_selectivity_case) {
+        out->hops_part = acorn->max_selectivity;
+    }
+}
+
 static void read_params(const Qdrant__SearchParams *params, struct view_search *out)
 {
     if (!params) {
@@ -16,6 +26,7 @@ static void read_params(const Qdrant__SearchParams *params, struct view_search *
     if (params->_hnsw_ef_case) {
         out->ef = params->hnsw_ef < UINT32_MAX ? (uint32_t)params->hnsw_ef : UINT32_MAX;
     }
+    read_acorn(params->acorn, out);
     const Qdrant__QuantizationSearchParams *quantization = params->quantization;
     if (quantization && quantization->_ignore_case && quantization->ignore) {
         out->codes = CODES_IGNORED;
