@@ -14,7 +14,7 @@ BENCH_RUN_INDEX = $(BENCH_ENV) tests/bench/run_index.py $(BENCH_ARGUMENTS) $(if 
     $(if $(BENCH_KEEP),--keep $(if $(filter all,$(BENCH_KEEP)),all,peers))
 
 # What has to be installed comes first: another make then sees the libraries.
-.PHONY: bench bench-index bench-server bench-kernel bench-log bench-json bench-ready bench-run bench-run-index bench-run-server
+.PHONY: bench bench-index bench-filter bench-run-filter calibrate-plan bench-server bench-kernel bench-log bench-json bench-ready bench-run bench-run-index bench-run-server
 bench: bench-ready ## server, log and JSON on real vectors, beside the index alone and hnswlib (BENCH_POINTS=20000: a part)
 	@$(MAKE) --no-print-directory bench-run
 
@@ -23,6 +23,12 @@ bench-index: bench-ready ## the index engine beside hnswlib, faiss, ScaNN, usear
 
 bench-server: bench-ready ## the server, beside its index alone
 	@$(MAKE) --no-print-directory bench-run-server
+
+bench-filter: bench-ready ## filtered search beside FAISS and the plain scan (BENCH_POINTS=200000: a part)
+	@$(MAKE) --no-print-directory bench-run-filter
+
+calibrate-plan: bench-ready $(BENCH_BIN)/bench_filter ## costs of index/segment/plan_costs.h on this machine (after bench-filter)
+	@$(BENCH_ENV) tests/bench/calibrate_plan.py $(BENCH_ARGUMENTS)
 
 bench-kernel: $(BENCH_BIN)/bench_kernel ## ns a distance, every kernel and code
 	@$(BENCH_BIN)/bench_kernel
@@ -43,6 +49,9 @@ bench-run: $(SERVER) $(BENCH_TOOLS)
 
 bench-run-index: $(BENCH_ALONE)
 	@$(BENCH_RUN_INDEX)
+
+bench-run-filter: $(BENCH_BIN)/bench_index $(BENCH_BIN)/bench_filter
+	@$(BENCH_ENV) tests/bench/bench_filter.py $(BENCH_ARGUMENTS)
 
 bench-run-server: $(SERVER) $(BENCH_TOOLS)
 	@$(BENCH_RUN)
