@@ -89,6 +89,8 @@ struct vindex_params { /* what any kind may need; each takes its own */
     uint64_t seed;
     struct quant_params quant; /* codes that searches walk over; QUANT_NONE: the stored rows */
     bool cold;                 /* stored rows are likely to be on disk: touch few, ask early */
+    const char *folder;        /* cold: where an index may keep files without names, so that its
+                                * memory can be written back; NULL: nowhere. Outlives the index. */
 };
 struct vindex {
     const struct vindex_kind *kind;

@@ -282,7 +282,8 @@ static void copy_row(void *ctx, size_t tile)
 static enum status assign_all(struct training *t, struct error *err)
 {
     const struct cluster_job *job = t->job;
-    size_t tiles = CHUNK_BYTES / (t->dim * sizeof(float)) / TILE_ROWS;
+    size_t bytes = job->chunk_bytes > 0 ? job->chunk_bytes : CHUNK_BYTES;
+    size_t tiles = bytes / (t->dim * sizeof(float)) / TILE_ROWS;
     size_t room = (tiles > 0 ? tiles : 1) * TILE_ROWS;
     room = room < job->count ? room : job->count;
     struct chunk chunk = {.job = job, .dim = t->dim};

@@ -14,6 +14,7 @@ struct cluster_job {
     size_t clusters;     /* wanted; fewer come out when points are few or equal */
     size_t per_cluster;  /* points looked at for a centroid in training; 0: default */
     uint32_t iterations; /* flat passes after the hierarchical ones; 0: default */
+    size_t chunk_bytes;  /* rows are assigned in chunks of so many bytes; 0: default */
     bool thorough;       /* where groups of clusters mislead, begin anew without: far more work */
     uint64_t seed;
     uint32_t threads;

@@ -31,7 +31,7 @@ struct schema {
     double deleted_threshold;       /* a graph with a larger part of deleted points is built anew */
     uint64_t vacuum_min_points;     /* but not below this many */
     bool optimizing;                /* false: no background work is begun */
-    struct field_spec *fields;       /* payload indexes */
+    struct field_spec *fields;      /* payload indexes */
     struct filter_options filtering; /* how filters on this collection are read */
     uint32_t fields_count;
     const Qdrant__CreateCollection

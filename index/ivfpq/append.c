@@ -80,9 +80,10 @@ static enum status assign(const struct ivfpq *ivfpq, const struct table *table, 
 }
 
 /* A list in new memory of its own, with room for `count` points. */
-static bool list_create(const struct model *model, size_t count, struct list *out)
+static bool list_create(const struct table *table, size_t count, struct list *out)
 {
-    struct memory *memory = memory_create(list_layout(model, count).total);
+    const struct model *model = &table->model;
+    struct memory *memory = memory_create(table->folder, list_layout(model, count).total);
     if (memory == NULL) {
         return false;
     }
@@ -100,7 +101,7 @@ static void extend_list(void *ctx, size_t i)
     const struct model *model = &a->table->model;
     const struct list *from = &a->from->lists[number];
     struct list list;
-    if (!list_create(model, from->count + added, &list)) {
+    if (!list_create(a->table, from->count + added, &list)) {
         atomic_store(&a->no_memory, true);
         return;
     }
@@ -175,10 +176,10 @@ static bool put_halves(const struct appending *a, size_t number, const struct ha
     const struct list *whole = &table->lists[number];
     size_t numbers[2] = {number, table->lists_count};
     struct list lists[2];
-    if (!list_create(&table->model, halves->sizes[0], &lists[0])) {
+    if (!list_create(table, halves->sizes[0], &lists[0])) {
         return false;
     }
-    if (!list_create(&table->model, halves->sizes[1], &lists[1])) {
+    if (!list_create(table, halves->sizes[1], &lists[1])) {
         memory_unref(lists[0].memory);
         return false;
     }
@@ -203,7 +204,7 @@ static bool put_halves(const struct appending *a, size_t number, const struct ha
 static bool own_coarse(struct table *table, size_t count)
 {
     const struct model *model = &table->model;
-    struct memory *memory = memory_create(coarse_bytes(model, count));
+    struct memory *memory = memory_create(NULL, coarse_bytes(model, count));
     if (memory == NULL) {
         return false;
     }

@@ -55,7 +55,7 @@ static enum status train_all(struct ivfpq *ivfpq, const struct build_job *job, s
     if (count > 0) {
         status = ivfpq_train(ivfpq, job, points, count, &table, err);
     } else {
-        table = table_create(0);
+        table = table_create(ivfpq->folder, 0);
         if (table == NULL) {
             status = error_set(err, STATUS_TOO_LARGE, "no memory for an index");
         }
@@ -154,7 +154,7 @@ static bool copy_all_living(struct table *table, const struct build_job *job,
     for (size_t i = 0; i < table->lists_count; i++) {
         total += list_layout(&table->model, living[i]).total;
     }
-    struct memory *region = memory_create(total);
+    struct memory *region = memory_create(table->folder, total);
     if (region == NULL) {
         return false;
     }

@@ -287,7 +287,7 @@ enum status ivfpq_load(struct ivfpq *ivfpq, struct slice image, struct error *er
     if (loading.lists > 0) {
         status = load_model(&loading, head, err);
     }
-    struct table *table = status == STATUS_OK ? table_create(loading.lists) : NULL;
+    struct table *table = status == STATUS_OK ? table_create(ivfpq->folder, loading.lists) : NULL;
     if (status == STATUS_OK && table == NULL) {
         status = error_set(err, STATUS_TOO_LARGE, "no memory for an index");
     }

@@ -24,12 +24,13 @@ static enum status ivfpq_open(const struct vectors *vectors, const struct vindex
     ivfpq->vectors = vectors;
     ivfpq->seed = params->seed;
     ivfpq->cold = params->cold;
+    ivfpq->folder = params->cold ? params->folder : NULL;
     ASSERT(pthread_mutex_init(&ivfpq->lock, NULL) == 0);
     enum status status = STATUS_OK;
     if (image.size > 0) {
         status = ivfpq_load(ivfpq, image, err);
     } else {
-        ivfpq->current = table_create(0);
+        ivfpq->current = table_create(ivfpq->folder, 0);
         if (ivfpq->current == NULL) {
             status = error_set(err, STATUS_TOO_LARGE, "no memory for an index");
         }

@@ -72,7 +72,9 @@ struct memory {
     size_t size;
     uint8_t *bytes; /* aligned to 64 */
 };
-struct memory *memory_create(size_t size);        /* zeroed; NULL: there is none */
+/* Zeroed; NULL: there is none. Unless `folder` is NULL, large blocks are a file without a name
+ * there, which the system writes back when memory is short. */
+struct memory *memory_create(const char *folder, size_t size);
 struct memory *memory_ref(struct memory *memory); /* NULL stays NULL */
 void memory_unref(struct memory *memory);
 
@@ -126,6 +128,7 @@ struct table {
     atomic_uint refs;
     struct model model; /* when lists_count > 0 */
     struct coarse coarse;
+    const char *folder;    /* for memory; NULL: none */
     struct memory *region; /* NULL: in the image */
     size_t region_bytes, own_bytes;
     point_offset linked;
@@ -140,12 +143,14 @@ struct ivfpq {
     const struct vectors *vectors;
     uint64_t seed;
     bool cold;
+    const char *folder;   /* for memory; NULL: none */
     pthread_mutex_t lock; /* guards `current` */
     struct table *current;
 };
 
 /* table.c */
-struct table *table_create(size_t lists_count); /* one reference; NULL: no memory */
+/* One reference; NULL: no memory. */
+struct table *table_create(const char *folder, size_t lists_count);
 struct table *table_copy(const struct table *table, size_t lists_count); /* shares everything */
 void table_unref(struct table *table);
 struct table *table_pin(const struct ivfpq *ivfpq);

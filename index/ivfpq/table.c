@@ -6,10 +6,20 @@
 #include "storage/base/assert.h"
 #include "storage/base/mem.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
-enum { ALIGN = 64, MAPPED_MIN = 1 << 20, HUGE_BYTES = 2 << 20 };
+enum {
+    ALIGN = 64,
+    MAPPED_MIN = 1 << 20,
+    HUGE_BYTES = 2 << 20,
+    FILE_MIN = 64 << 10,
+    PATH_BYTES_MAX = 4096,
+};
 
 static size_t padded(size_t size)
 {
@@ -29,13 +39,36 @@ static bool map(struct memory *memory, size_t size)
     return true;
 }
 
-struct memory *memory_create(size_t size)
+/* Room on the disk is taken at once: later there is nobody to tell that there is none. */
+static bool map_file(struct memory *memory, const char *folder, size_t size)
+{
+    char path[PATH_BYTES_MAX];
+    if (snprintf(path, sizeof path, "%s/lists-XXXXXX", folder) >= (int)sizeof path) {
+        return false;
+    }
+    int file = mkstemp(path);
+    if (file < 0) {
+        return false;
+    }
+    (void)unlink(path); /* it stays as long as it is mapped */
+    void *bytes = MAP_FAILED;
+    if (posix_fallocate(file, 0, (off_t)size) == 0) {
+        bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    }
+    (void)close(file);
+    memory->size = size;
+    memory->bytes = bytes;
+    return bytes != MAP_FAILED;
+}
+
+struct memory *memory_create(const char *folder, size_t size)
 {
     struct memory *memory = mem_zalloc(sizeof *memory);
     atomic_init(&memory->refs, 1);
-    memory->mapped = size >= MAPPED_MIN;
+    bool in_file = folder != NULL && size >= FILE_MIN;
+    memory->mapped = in_file || size >= MAPPED_MIN;
     if (memory->mapped) {
-        if (map(memory, size)) {
+        if (in_file ? map_file(memory, folder, size) : map(memory, size)) {
             return memory;
         }
         mem_free(memory);
@@ -72,12 +105,13 @@ void memory_unref(struct memory *memory)
     mem_free(memory);
 }
 
-struct table *table_create(size_t lists_count)
+struct table *table_create(const char *folder, size_t lists_count)
 {
     struct table *table = mem_try_alloc(sizeof *table + lists_count * sizeof table->lists[0]);
     if (table != NULL) {
         memset(table, 0, sizeof *table + lists_count * sizeof table->lists[0]);
         atomic_init(&table->refs, 1);
+        table->folder = folder;
         table->lists_count = lists_count;
     }
     return table;
@@ -86,7 +120,7 @@ struct table *table_create(size_t lists_count)
 struct table *table_copy(const struct table *from, size_t lists_count)
 {
     ASSERT(lists_count >= from->lists_count);
-    struct table *table = table_create(lists_count);
+    struct table *table = table_create(from->folder, lists_count);
     if (table == NULL) {
         return NULL;
     }
@@ -232,7 +266,7 @@ bool table_compact(struct table *table)
     for (size_t i = 0; i < table->lists_count; i++) {
         total += list_layout(&table->model, table->lists[i].count).total;
     }
-    struct memory *region = memory_create(total);
+    struct memory *region = memory_create(table->folder, total);
     if (region == NULL) {
         return false;
     }

@@ -21,6 +21,7 @@ enum {
     COLD_PART = 24,
     COLD_PER_LIST_MIN = 4,
     COLD_PER_LIST_MAX = 40,
+    COLD_CHUNK_BYTES = 8 << 20,
 };
 static const double LISTS_PER_ROOT = 6.0; /* lists: this times the root of the number of points */
 static const float REST_STEP = 0.335f;    /* of the deviation: least error for a normal one */
@@ -189,13 +190,14 @@ static enum status train_model(struct training *t, struct error *err)
     struct table *table = t->table;
     size_t dim = t->ivfpq->vectors->dim;
     enum space space = space_of(t->ivfpq->vectors->distance);
-    struct memory *memory = memory_create(model_bytes(space, dim));
+    struct memory *memory = memory_create(NULL, model_bytes(space, dim));
     if (memory == NULL) {
         return no_memory(err);
     }
     model_place(&table->model, space, dim, memory->bytes);
     table->model.memory = memory;
-    struct memory *coarse = memory_create(coarse_bytes(&table->model, t->clustering.clusters));
+    struct memory *coarse =
+        memory_create(NULL, coarse_bytes(&table->model, t->clustering.clusters));
     if (coarse == NULL) {
         return no_memory(err);
     }
@@ -234,7 +236,7 @@ static enum status lay_out_lists(struct training *t, struct error *err)
     for (size_t i = 0; i < table->lists_count; i++) {
         total += list_layout(&table->model, sizes[i]).total;
     }
-    table->region = memory_create(total);
+    table->region = memory_create(table->folder, total);
     if (table->region == NULL) {
         mem_free(sizes);
         return no_memory(err);
@@ -295,7 +297,7 @@ static void encode_centroids(struct table *table)
 
 static enum status train(struct training *t, struct error *err)
 {
-    t->table = table_create(t->clustering.clusters);
+    t->table = table_create(t->ivfpq->folder, t->clustering.clusters);
     if (t->table == NULL) {
         return no_memory(err);
     }
@@ -327,6 +329,7 @@ enum status ivfpq_train(const struct ivfpq *ivfpq, const struct build_job *job,
                                            .count = count,
                                            .clusters = lists_for(count),
                                            .per_cluster = per_list_for(ivfpq, count),
+                                           .chunk_bytes = ivfpq->cold ? COLD_CHUNK_BYTES : 0,
                                            .thorough = !ivfpq->cold,
                                            .seed = ivfpq->seed,
                                            .threads = job->threads,

@@ -303,6 +303,7 @@ static enum status rebuild(struct segment *segment, uint32_t number, const atomi
     enum status status = find_dead_rows(segment, slot, false, &dead, err);
     struct vindex *index = NULL;
     if (status == STATUS_OK) {
+        spec.params.folder = segment->index_path;
         status = spec.kind->open(&slot->vectors, &spec.params, slice_of(NULL, 0), &index, err);
     }
     if (status != STATUS_OK) {

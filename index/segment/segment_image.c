@@ -25,7 +25,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SAMPLES_MAX = 64, PATH_BYTES_MAX = 4096, HEAD_BYTES = 4096 };
+enum {
+    COLD_IMAGE_BYTES_MAX = 64 << 20,
+    SAMPLES_MAX = 64,
+    PATH_BYTES_MAX = 4096,
+    HEAD_BYTES = 4096
+};
 static const char MAGIC[8] = "SGINDEX2";
 
 static enum status image_path(const struct segment *segment, uint32_t slot,
@@ -141,11 +146,24 @@ static enum status write_image(const char *path, struct slice head, struct slice
     return status;
 }
 
+/* An image is made in memory as a whole: too much where rows are on disk because there is little.
+ * The next start builds such an index anew. */
+static bool is_too_large(const struct slot *slot, const struct index_ref *ref)
+{
+    return slot->spec.placement == PLACEMENT_COLD &&
+           ref->index->kind->memory(ref->index) > COLD_IMAGE_BYTES_MAX;
+}
+
 enum status segment_image_save(struct segment *segment, uint32_t number, struct error *err)
 {
     struct slot *slot = &segment->slots[number];
     struct index_ref *ref = slot_pin(slot);
     if (!ref) {
+        return STATUS_OK;
+    }
+    if (is_too_large(slot, ref)) {
+        atomic_store(&ref->saved, ref->index->kind->linked(ref->index));
+        slot_unpin(ref);
         return STATUS_OK;
     }
     const struct file_system *fs = file_system_real();
@@ -233,6 +251,7 @@ static enum status open_image(struct segment *segment, struct slot *slot, struct
         return status;
     }
     spec.params.cold = slot->spec.placement == PLACEMENT_COLD;
+    spec.params.folder = segment->index_path;
     struct vindex *index = NULL;
     status = spec.kind->open(&slot->vectors, &spec.params, body, &index, err);
     if (status != STATUS_OK) {

@@ -9,7 +9,9 @@
 #include <math.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { DIM = 40, POINTS = 6000, QUERIES = 40, LIMIT = 10, LIMIT_MAX = 200 };
 static const uint64_t SEED = 31;
@@ -51,14 +53,20 @@ static void put(struct fixture *f, size_t count)
     }
 }
 
-static void open_empty(struct fixture *f, enum distance distance, enum element element)
+static void open_with(struct fixture *f, enum distance distance, enum element element,
+                      const struct vindex_params *params)
 {
     kernel_init();
     *f = (struct fixture){0};
     random_init(&f->random, SEED);
     assert_int_equal(vectors_init(&f->vectors, distance, element, DIM, NULL), STATUS_OK);
-    assert_int_equal(vindex_ivfpq.open(&f->vectors, &PARAMS, (struct slice){0}, &f->index, NULL),
+    assert_int_equal(vindex_ivfpq.open(&f->vectors, params, (struct slice){0}, &f->index, NULL),
                      STATUS_OK);
+}
+
+static void open_empty(struct fixture *f, enum distance distance, enum element element)
+{
+    open_with(f, distance, element, &PARAMS);
 }
 
 static void build(struct fixture *f, uint32_t threads)
@@ -480,6 +488,33 @@ static void test_beside(void **state)
     close_all(&f);
 }
 
+/* Lists in a file without a name: searches find what they should, through growth and compaction,
+ * and nothing is left in the folder; without the folder the build says that there is no memory. */
+static void test_cold(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char folder[] = "/tmp/sagitta-lists-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    const struct vindex_params params = {.seed = 9, .cold = true, .folder = folder};
+    open_with(&f, DISTANCE_EUCLID, ELEMENT_F32, &params);
+    put(&f, POINTS);
+    build(&f, 2);
+    assert_true(table_of(&f)->region->mapped);
+    const struct search_args args = {.limit = LIMIT, .effort = 200};
+    assert_true(recall(&f, &args) > 0.9);
+    put(&f, POINTS);
+    build(&f, 2);
+    assert_true(recall(&f, &args) > 0.9);
+    assert_int_equal(rmdir(folder), 0); /* empty, while the index is in use */
+    close_all(&f);
+    open_with(&f, DISTANCE_EUCLID, ELEMENT_F32, &params);
+    put(&f, POINTS);
+    struct build_job job = {.threads = 1, .until = POINTS};
+    assert_int_equal(vindex_ivfpq.build(f.index, &job, NULL), STATUS_TOO_LARGE);
+    close_all(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -487,7 +522,7 @@ int main(void)
         cmocka_unit_test(test_filters),       cmocka_unit_test(test_growth),
         cmocka_unit_test(test_deterministic), cmocka_unit_test(test_vacuum),
         cmocka_unit_test(test_cancelled),     cmocka_unit_test(test_forged),
-        cmocka_unit_test(test_beside),
+        cmocka_unit_test(test_beside),        cmocka_unit_test(test_cold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
