@@ -18,17 +18,20 @@
 enum {
     SAMPLE_MAX = 8192,
     PER_LIST_MIN = 24,
-    COLD_PART = 24,
+    COLD_PART = 96,
     COLD_PER_LIST_MIN = 4,
     COLD_PER_LIST_MAX = 40,
     COLD_CHUNK_BYTES = 8 << 20,
 };
+static const double COLD_LISTS_PER_ROOT =
+    2.0;                                  /* of rows on disk: what they are trained on must fit */
 static const double LISTS_PER_ROOT = 6.0; /* lists: this times the root of the number of points */
 static const float REST_STEP = 0.335f;    /* of the deviation: least error for a normal one */
 
-static size_t lists_for(size_t count)
+static size_t lists_for(const struct ivfpq *ivfpq, size_t count)
 {
-    size_t lists = (size_t)lrint(LISTS_PER_ROOT * sqrt((double)count));
+    double per_root = ivfpq->cold ? COLD_LISTS_PER_ROOT : LISTS_PER_ROOT;
+    size_t lists = (size_t)lrint(per_root * sqrt((double)count));
     size_t most = count / PER_LIST_MIN;
     lists = lists < most ? lists : most;
     return lists > 0 ? lists : 1;
@@ -38,7 +41,7 @@ static size_t lists_for(size_t count)
  * fits. 0: the default. */
 static size_t per_list_for(const struct ivfpq *ivfpq, size_t count)
 {
-    size_t most = count / COLD_PART / lists_for(count);
+    size_t most = count / COLD_PART / lists_for(ivfpq, count);
     if (!ivfpq->cold) {
         return 0;
     }
@@ -327,7 +330,7 @@ enum status ivfpq_train(const struct ivfpq *ivfpq, const struct build_job *job,
     const struct cluster_job clustering = {.vectors = ivfpq->vectors,
                                            .points = points,
                                            .count = count,
-                                           .clusters = lists_for(count),
+                                           .clusters = lists_for(ivfpq, count),
                                            .per_cluster = per_list_for(ivfpq, count),
                                            .chunk_bytes = ivfpq->cold ? COLD_CHUNK_BYTES : 0,
                                            .thorough = !ivfpq->cold,
