@@ -18,7 +18,7 @@ enum {
     AHEAD_LISTS = 4,
     LINE_BYTES = 64,
     LISTS_A_LOOK = 8,
-    CODES_A_DISTANCE = 10, /* points looked up and codes compared, in a filtered search */
+    CODES_A_DISTANCE = 20, /* see ivfpq_cost */
 };
 static const double BEHIND = 0.8; /* of the part accepted elsewhere */
 /* The order of lists is an estimate: only beyond this part more is a list surely too far. */

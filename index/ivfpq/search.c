@@ -244,7 +244,9 @@ double ivfpq_cost(const struct vindex *index, const struct search_args *args)
         struct plan plan = plan_of(table, args);
         double entries = table->entries;
         double scanned = entries * (double)plan.probes / (double)table->lists_count;
-        /* A code costs about a twentieth of a distance to a row; a filter's answers count too. */
+        /* A code costs about a twentieth of a distance to a row, and so does looking its bit up. */
+        bool filtered = args->accept != NULL && args->accept->bits != NULL;
+        scanned *= filtered ? 2 : 1;
         cost = (scanned + (double)table->lists_count) / 20 + (double)plan.keep / 2;
         cost = cost < entries ? cost : entries;
         cost = cost > 1 ? cost : 1;

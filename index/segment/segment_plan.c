@@ -20,8 +20,9 @@
 enum { ROWS_KEPT = 3, WORK_MIN = 100 };
 static const double WORK_MOST = 1e15;
 static const double COLD_ROW_NS = 20000; /* a row that has to come from the disk */
-static const double WALK_SHARE = 0.5;    /* of a scan's time that a walk may waste */
-static const double WALK_PATIENCE = 1.5; /* times its expected work */
+static const double CODE_SHARE = 0.7;    /* of a row's distance: what one to a code costs */
+static const double WALK_SHARE = 0.5; /* of the plain scan's time, at most, that a walk may waste */
+static const double WALK_PATIENCE = 1.3; /* times its expected work */
 
 const char *search_operator_name(enum search_operator operator)
 {
@@ -113,7 +114,8 @@ static bool hops_allowed(const struct plan_query *query)
 /* Work, for a search, that takes about so long. */
 static uint64_t work_in(const struct plan_query *query, double ns)
 {
-    double work = ns / distance_ns(query);
+    double unit = distance_ns(query) * (code_size(query) > 0 ? CODE_SHARE : 1);
+    double work = ns / unit;
     return work < WORK_MIN ? WORK_MIN : work < WORK_MOST ? (uint64_t)work : (uint64_t)WORK_MOST;
 }
 
@@ -138,10 +140,12 @@ void plan_make(const struct plan_query *query, struct plan *plan)
         plan->chosen = SEARCH_HOPS; /* the client asks for it */
     }
     double walk = fmin(cost[SEARCH_HOPS], cost[SEARCH_INDEX]);
-    plan->work_max =
-        isfinite(walk)
-            ? work_in(query, fmax(WALK_SHARE * cost[plan_scan(plan)], WALK_PATIENCE * walk))
-            : 0;
+    double wasted = WALK_SHARE * cost[SEARCH_SCAN];
+    if (plan->chosen > SEARCH_SCAN_CODES && WALK_PATIENCE * cost[plan->chosen] > wasted) {
+        plan->chosen = plan_scan(plan); /* were it for nothing, it would take too long in all */
+    }
+    double budget = fmax(WALK_SHARE * cost[plan_scan(plan)], WALK_PATIENCE * walk);
+    plan->work_max = isfinite(walk) ? work_in(query, fmin(budget, wasted)) : 0;
 }
 
 enum search_operator plan_scan(const struct plan *plan)
