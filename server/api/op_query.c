@@ -1,18 +1,21 @@
 /* Query: points ranked as the query says, alone or in a batch. */
+#include "server/api/explain.h"
 #include "server/api/ops.h"
 #include "server/api/ranking.h"
 
 enum { QUERY_LIMIT_DEFAULT = 10 };
 
+/* `report` NULL: nobody asks how. */
 static enum status query_one(struct call *call, const struct view *view,
-                             const Qdrant__QueryPoints *request, size_t *count,
-                             Qdrant__ScoredPoint ***out)
+                             const Qdrant__QueryPoints *request, struct search_report *report,
+                             size_t *count, Qdrant__ScoredPoint ***out)
 {
     struct ranking ranking;
     enum status status = query_ranking(call, view, request, &ranking);
     if (status != STATUS_OK) {
         return status;
     }
+    ranking.nearest.report = report;
     struct selection selection = {.filter = request->filter,
                                   .limit =
                                       request->_limit_case ? request->limit : QUERY_LIMIT_DEFAULT,
@@ -27,10 +30,18 @@ enum status run_query(struct call *call, const void *input, void *output)
     const Qdrant__QueryPoints *request = input;
     Qdrant__QueryResponse *response = output;
     struct view view;
+    struct search_report report = {0};
+    bool explain = request->_explain_case && request->explain;
     enum status status = api_pin(call, request->collection_name, &view);
-    return status == STATUS_OK
-               ? query_one(call, &view, request, &response->n_result, &response->result)
-               : status;
+    if (status == STATUS_OK) {
+        status = query_one(call, &view, request, explain ? &report : NULL, &response->n_result,
+                           &response->result);
+    }
+    if (status == STATUS_OK && explain) {
+        response->_explain_json_case = QDRANT__QUERY_RESPONSE___EXPLAIN_JSON_EXPLAIN_JSON;
+        status = explain_write(call, &report, &response->explain_json);
+    }
+    return status;
 }
 
 enum status run_query_batch(struct call *call, const void *input, void *output)
@@ -50,8 +61,11 @@ enum status run_query_batch(struct call *call, const void *input, void *output)
     for (size_t i = 0; i < request->n_query_points; i++) {
         Qdrant__BatchResult *result = api_new(call, &qdrant__batch_result__descriptor);
         status = result ? api_check_cancelled(call) : api_no_memory(call);
+        if (status == STATUS_OK && request->query_points[i]->explain) {
+            status = api_refuse(call, "explain in a batch");
+        }
         if (status == STATUS_OK) {
-            status = query_one(call, &view, request->query_points[i], &result->n_result,
+            status = query_one(call, &view, request->query_points[i], NULL, &result->n_result,
                                &result->result);
         }
         if (status != STATUS_OK) {

@@ -70,7 +70,16 @@ void rest_result_hits(struct json_writer *writer, const ProtobufCMessage *output
 
 void rest_result_points(struct json_writer *writer, const ProtobufCMessage *output)
 {
-    one_member(writer, output, "points", result_field(output));
+    const ProtobufCFieldDescriptor *explain = field_of(output, "explain_json");
+    json_begin_object(writer);
+    json_key(writer, "points");
+    write_field(writer, output, result_field(output));
+    if (explain && field_present(output, explain)) {
+        const ProtobufCBinaryData *text = field_place(output, explain);
+        json_key(writer, "explain");
+        json_raw(writer, slice_of(text->data, text->len));
+    }
+    json_end_object(writer);
 }
 
 void rest_result_points_batch(struct json_writer *writer, const ProtobufCMessage *output)

@@ -218,6 +218,7 @@ static const struct shape_field search_batch_fields[] = {
 static const struct shape_field query_fields[] = {
     {"prefetch", NULL, NULL, FIELD_ONE_OR_LIST, 0, 0},
     {"limit", NULL, NULL, FIELD_MIN, 1, 0},
+    {"explain", NULL, NULL, 0, 0, 0},
     WITH_VECTOR_ROW,
     SHARD_KEY_ROW,
     {0},
