@@ -38,7 +38,6 @@ enum status run_query(struct call *call, const void *input, void *output)
                            &response->result);
     }
     if (status == STATUS_OK && explain) {
-        response->_explain_json_case = QDRANT__QUERY_RESPONSE___EXPLAIN_JSON_EXPLAIN_JSON;
         status = explain_write(call, &report, &response->explain_json);
     }
     return status;

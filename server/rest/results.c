@@ -74,8 +74,8 @@ void rest_result_points(struct json_writer *writer, const ProtobufCMessage *outp
     json_begin_object(writer);
     json_key(writer, "points");
     write_field(writer, output, result_field(output));
-    if (explain && field_present(output, explain)) {
-        const ProtobufCBinaryData *text = field_place(output, explain);
+    const ProtobufCBinaryData *text = explain ? field_place(output, explain) : NULL;
+    if (text && text->len > 0) {
         json_key(writer, "explain");
         json_raw(writer, slice_of(text->data, text->len));
     }
