@@ -54,7 +54,7 @@ test-neon: ## run the kernel tests for 64-bit ARM under emulation
 	else echo "test-neon: skipped, $(NEON_CC) or $(NEON_RUN) is not installed"; fi
 -include $(shell find $(NEON_BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: test api kill differential lint
+.PHONY: test api kill memory differential lint
 test: ## set up and run everything that a change must pass
 	@tests/run.sh
 
@@ -65,6 +65,9 @@ api: $(SERVER) ## run the API tests in Python and JavaScript (A=test_errors.py f
 
 kill: $(SERVER) ## kill the server 100 times in the middle of writes and check it each time (N=100)
 	@tests/run.sh tools && $(TEST_ENV) $(abspath $(BUILD_ROOT))/venv/bin/python -u tests/fault/kill_test.py $(or $(N),100)
+
+memory: $(SERVER) ## 2.7 GB of vectors in a server that may have 256 MB (root; 15 minutes)
+	@tests/run.sh tools && $(TEST_ENV) $(abspath $(BUILD_ROOT))/venv/bin/python -u tests/fault/memory_test.py $(A)
 
 differential: $(SERVER) ## random operations here and on the client's in-memory mode (SAGITTA_SEED, SAGITTA_STEPS)
 	@tests/run.sh tools && cd tests/api && $(TEST_ENV) $(abspath $(BUILD_ROOT))/venv/bin/pytest -q -s test_differential.py
