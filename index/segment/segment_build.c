@@ -465,6 +465,7 @@ void segment_stats(struct segment *segment, struct segment_stats *out)
     *out = (struct segment_stats){.points = segment_points_count(segment)};
     struct schema *schema = pin_schema(segment);
     out->optimizing = schema->optimizing;
+    segment_fields_stats(segment, out);
     for (uint32_t i = 0; i < segment->slots_count; i++) {
         struct slot *slot = &segment->slots[i];
         struct index_ref *ref = slot_pin(slot);

@@ -139,6 +139,19 @@ bool segment_fields_due(struct segment *segment)
     return due;
 }
 
+void segment_fields_stats(struct segment *segment, struct segment_stats *out)
+{
+    field_set_lock_read(segment->fields);
+    point_offset from = field_set_fill_from(segment->fields);
+    field_set_unlock_read(segment->fields);
+    if (from != POINT_NONE) {
+        out->building = true;
+        out->build_name = "payload index";
+        out->build_done = from;
+        out->build_total = segment_next_offset(segment);
+    }
+}
+
 /* The points to fill in next, in order; *from is where the step began. */
 static size_t next_points(struct segment *segment, point_offset out[FILL_STEP], point_offset *from)
 {

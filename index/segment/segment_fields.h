@@ -12,6 +12,8 @@ void segment_fields_forget(struct segment *segment, const point_offset *points, 
 /* Adds, replaces and drops indexes as the schema says. */
 void segment_fields_change(struct segment *segment, const struct schema *schema);
 bool segment_fields_due(struct segment *segment);
+/* Adds what is being filled, if anything is. */
+void segment_fields_stats(struct segment *segment, struct segment_stats *out);
 /* Fills a bounded number of points. */
 enum status segment_fields_fill(struct segment *segment, const atomic_bool *cancelled,
                                 struct error *err);

@@ -14,7 +14,7 @@ BENCH_RUN_INDEX = $(BENCH_ENV) tests/bench/run_index.py $(BENCH_ARGUMENTS) $(if 
     $(if $(BENCH_KEEP),--keep $(if $(filter all,$(BENCH_KEEP)),all,peers))
 
 # What has to be installed comes first: another make then sees the libraries.
-.PHONY: bench bench-index bench-filter bench-run-filter calibrate-plan bench-server bench-kernel bench-log bench-json bench-ready bench-run bench-run-index bench-run-server
+.PHONY: bench bench-index bench-filter bench-payload bench-run-filter calibrate-plan bench-server bench-kernel bench-log bench-json bench-ready bench-run bench-run-index bench-run-server
 bench: bench-ready ## server, log and JSON on real vectors, beside the index alone and hnswlib (BENCH_POINTS=20000: a part)
 	@$(MAKE) --no-print-directory bench-run
 
@@ -26,6 +26,9 @@ bench-server: bench-ready ## the server, beside its index alone
 
 bench-filter: bench-ready ## filtered search beside FAISS and the plain scan (BENCH_POINTS=200000: a part)
 	@$(MAKE) --no-print-directory bench-run-filter
+
+bench-payload: bench-ready $(SERVER) ## payload indexes through the server: making them, facets, counts, tenants (BENCH_POINTS)
+	@$(BENCH_ENV) tests/bench/bench_payload.py --folder $(BENCH_FOLDER) --server $(SERVER) $(if $(BENCH_POINTS),--points $(BENCH_POINTS))
 
 calibrate-plan: bench-ready $(BENCH_BIN)/bench_filter ## costs of index/segment/plan_costs.h on this machine (after bench-filter)
 	@$(BENCH_ENV) tests/bench/calibrate_plan.py $(BENCH_ARGUMENTS)
