@@ -1,6 +1,7 @@
 /* Decodes arbitrary bytes as the body of any operation: the first byte chooses it. A decoded
  * message is printed and packed, so that every part of it is walked. */
 #include "collections.pb-c.h"
+#include "command.pb-c.h"
 #include "points.pb-c.h"
 #include "sagitta.pb-c.h"
 
