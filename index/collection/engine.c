@@ -289,6 +289,7 @@ void engine_stats(struct engine *engine, struct engine_stats *out)
         out->indexed_vectors += stats.indexed_vectors;
         out->vector_bytes += stats.vector_bytes;
         out->index_bytes += stats.index_bytes;
+        out->payload_index_bytes += segment_fields_memory(list[i]->segment);
         collection_unref(list[i]);
     }
     mem_free(list);

@@ -74,7 +74,7 @@ struct quota_limits {
 void engine_quotas(struct engine *engine, struct quota_limits *out);
 struct engine_stats {
     uint64_t collections, points, vectors, indexed_vectors;
-    uint64_t vector_bytes, index_bytes; /* in memory */
+    uint64_t vector_bytes, index_bytes, payload_index_bytes; /* in memory */
     uint64_t storage_memory_bytes, storage_disk_bytes;
 };
 void engine_stats(struct engine *engine, struct engine_stats *out);

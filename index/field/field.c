@@ -120,11 +120,6 @@ const roaring_bitmap_t *field_foreign(const struct field *field)
     return field->foreign;
 }
 
-bool field_has_foreign(const struct field *field)
-{
-    return !roaring_bitmap_is_empty(field->foreign);
-}
-
 size_t field_memory(const struct field *field)
 {
     const roaring_bitmap_t *const sets[] = {field->points,  field->present, field->many,
@@ -171,42 +166,37 @@ struct adding {
     size_t values;
 };
 
-static bool add_count(void *ctx, uint64_t count)
+static void add_count(void *ctx, uint64_t count)
 {
     const struct adding *adding = ctx;
     roaring_bitmap_add(count_points(adding->field, count), adding->point);
-    return false;
 }
 
-static bool add_value(void *ctx, struct json_view value)
+static void add_value(void *ctx, struct json_view value)
 {
     struct adding *adding = ctx;
-    if (json_view_kind(value) == JSON_NULL) {
-        return false;
-    }
     adding->values++;
     if (!adding->field->kind->add(adding->field, adding->point, value)) {
         roaring_bitmap_add(adding->field->foreign, adding->point);
     }
-    return false;
 }
 
 void field_add(struct field *field, point_offset point, struct json_view payload)
 {
     struct adding adding = {.field = field, .point = point};
+    const struct payload_visitor visitor = {.value = add_value, .count = add_count, .ctx = &adding};
     roaring_bitmap_add(field->points, point);
-    payload_each_value(field->path, payload, add_value, &adding);
-    payload_each_count(field->path, payload, add_count, &adding);
+    struct presence presence = payload_visit(field->path, payload, &visitor);
     if (adding.values > 0) {
         roaring_bitmap_add(field->present, point);
     }
     if (adding.values > 1) {
         roaring_bitmap_add(field->many, point);
     }
-    if (payload_is_empty(field->path, payload)) {
+    if (presence.empty) {
         roaring_bitmap_add(field->empty, point);
     }
-    if (payload_is_null(field->path, payload)) {
+    if (presence.null) {
         roaring_bitmap_add(field->null, point);
     }
 }

@@ -101,10 +101,9 @@ void field_remove(struct field *field, point_offset point);
 bool field_find(const struct field *field, const struct field_query *query,
                 struct field_found *out);
 size_t field_points(const struct field *field); /* that have a value */
-/* Points with a value that the kind cannot hold; the field's own. */
+/* Points with a value that the kind cannot hold, of which each_value and each_in_order do not tell;
+ * the field's own. */
 const roaring_bitmap_t *field_foreign(const struct field *field);
-/* Is there a value that the kind cannot hold? Then each_value and each_in_order do not say all. */
-bool field_has_foreign(const struct field *field);
 void field_save(const struct field *field, struct buffer *out);
 enum status field_load(struct field *field, struct reader *image, struct error *err);
 size_t field_memory(const struct field *field);

@@ -4,43 +4,17 @@
  * booleans and places are no strings the other way round: of those questions the kind knows that
  * none of its own values match. Points in time are strings, read by a rule that it does not know.
  */
-#include "index/field/field_int.h"
-#include "index/field/words.h"
-#include "storage/base/mem.h"
-
-struct field_keyword {
-    struct field base;
-    struct words words;
-    struct buffer scratch; /* of the writer */
-};
+#include "index/field/field_words.h"
 
 static enum status keyword_create(const struct field_spec *spec, struct field **out,
                                   struct error *err)
 {
-    struct field_keyword *self = mem_zalloc(sizeof(*self));
-    enum status status = field_init(&self->base, &field_keyword, spec, err);
-    if (status != STATUS_OK) {
-        mem_free(self);
-        return status;
-    }
-    words_init(&self->words, NULL, spec->patterns);
-    buffer_init(&self->scratch, 0);
-    *out = &self->base;
-    return STATUS_OK;
-}
-
-static void keyword_destroy(struct field *field)
-{
-    struct field_keyword *self = (struct field_keyword *)field;
-    words_deinit(&self->words);
-    buffer_deinit(&self->scratch);
-    field_deinit(field);
-    mem_free(self);
+    return field_words_create(&field_keyword, NULL, spec, out, err);
 }
 
 static bool keyword_add(struct field *field, point_offset point, struct json_view value)
 {
-    struct field_keyword *self = (struct field_keyword *)field;
+    struct field_words *self = (struct field_words *)field;
     if (json_view_kind(value) != JSON_STRING) {
         return false;
     }
@@ -48,25 +22,10 @@ static bool keyword_add(struct field *field, point_offset point, struct json_vie
     return true;
 }
 
-static void keyword_remove(struct field *field, point_offset point)
-{
-    words_remove(&((struct field_keyword *)field)->words, point);
-}
-
-static void gather_prefix(const struct words *words, struct slice prefix, struct gather *gather)
-{
-    struct buffer high; /* above all that begin so: UTF-8 has no such byte */
-    buffer_init(&high, 0);
-    buffer_append_slice(&high, prefix);
-    buffer_append_byte(&high, 0xff);
-    words_gather_between(words, prefix, buffer_slice(&high), NULL, gather);
-    buffer_deinit(&high);
-}
-
 static bool keyword_find(const struct field *field, const struct field_query *query,
                          struct field_found *out, bool *foreign)
 {
-    const struct words *words = &((const struct field_keyword *)field)->words;
+    const struct words *words = words_of(field);
     struct gather gather = {0};
     switch (query->kind) {
     case QUERY_WORDS:
@@ -76,7 +35,7 @@ static bool keyword_find(const struct field *field, const struct field_query *qu
         break;
     case QUERY_PREFIX:
         if (query->prefix.size > 0) {
-            gather_prefix(words, query->prefix, &gather);
+            field_words_prefix(words, query->prefix, NULL, &gather);
         } else {
             words_gather_all(words, &gather);
         }
@@ -99,41 +58,15 @@ static bool keyword_find(const struct field *field, const struct field_query *qu
     return true;
 }
 
-static void keyword_each_value(const struct field *field, const roaring_bitmap_t *among,
-                               bool (*each)(void *ctx, const struct field_value *value,
-                                            uint64_t count),
-                               void *ctx)
-{
-    words_each_value(&((const struct field_keyword *)field)->words, among, each, ctx);
-}
-
-static void keyword_save(const struct field *field, struct buffer *out)
-{
-    words_save(&((const struct field_keyword *)field)->words, out);
-}
-
-static enum status keyword_load(struct field *field, struct reader *image, struct error *err)
-{
-    bool any_points = !roaring_bitmap_is_empty(field->present);
-    point_offset point_max = any_points ? roaring_bitmap_maximum(field->present) : 0;
-    return words_load(&((struct field_keyword *)field)->words, image, any_points, point_max, err);
-}
-
-static size_t keyword_memory(const struct field *field)
-{
-    const struct field_keyword *self = (const struct field_keyword *)field;
-    return sizeof(*self) + self->scratch.capacity + words_memory(&self->words);
-}
-
 const struct field_kind field_keyword = {
     .name = "keyword",
     .create = keyword_create,
-    .destroy = keyword_destroy,
+    .destroy = field_words_destroy,
     .add = keyword_add,
-    .remove = keyword_remove,
+    .remove = field_words_remove,
     .find = keyword_find,
-    .each_value = keyword_each_value,
-    .save = keyword_save,
-    .load = keyword_load,
-    .memory = keyword_memory,
+    .each_value = field_words_each_value,
+    .save = field_words_save,
+    .load = field_words_load,
+    .memory = field_words_memory,
 };

@@ -5,19 +5,11 @@
  * written. So conditions and facets say exactly what a pass over the payload would say, which
  * compares strings, and the usual spelling costs least. No spelling has sixteen bytes, which tells
  * the two apart. Other values are foreign: strings among them may match questions about strings. */
-#include "index/field/field_int.h"
-#include "index/field/words.h"
+#include "index/field/field_words.h"
 #include "index/point_id.h"
-#include "storage/base/mem.h"
 
 enum { UUID_BYTES = 16, UUID_CHARS = 36 };
 static_assert((int)UUID_CHARS <= (int)WORDS_TEXT_BYTES, "a text fits into the room");
-
-struct field_uuid {
-    struct field base;
-    struct words words;
-    struct buffer scratch; /* of the writer */
-};
 
 /* ---- keys ---- */
 
@@ -126,30 +118,12 @@ static void high_key(struct slice prefix, const uint8_t low[UUID_BYTES],
 
 static enum status uuid_create(const struct field_spec *spec, struct field **out, struct error *err)
 {
-    struct field_uuid *self = mem_zalloc(sizeof(*self));
-    enum status status = field_init(&self->base, &field_uuid, spec, err);
-    if (status != STATUS_OK) {
-        mem_free(self);
-        return status;
-    }
-    words_init(&self->words, uuid_text, spec->patterns);
-    buffer_init(&self->scratch, 0);
-    *out = &self->base;
-    return STATUS_OK;
-}
-
-static void uuid_destroy(struct field *field)
-{
-    struct field_uuid *self = (struct field_uuid *)field;
-    words_deinit(&self->words);
-    buffer_deinit(&self->scratch);
-    field_deinit(field);
-    mem_free(self);
+    return field_words_create(&field_uuid, uuid_text, spec, out, err);
 }
 
 static bool uuid_add(struct field *field, point_offset point, struct json_view value)
 {
-    struct field_uuid *self = (struct field_uuid *)field;
+    struct field_words *self = (struct field_words *)field;
     uint8_t room[UUID_BYTES];
     struct slice key;
     if (json_view_kind(value) != JSON_STRING ||
@@ -158,11 +132,6 @@ static bool uuid_add(struct field *field, point_offset point, struct json_view v
     }
     words_add(&self->words, point, key);
     return true;
-}
-
-static void uuid_remove(struct field *field, point_offset point)
-{
-    words_remove(&((struct field_uuid *)field)->words, point);
 }
 
 /* True: one of the words is no UUID, so values that are none may match. */
@@ -190,18 +159,13 @@ static void gather_prefix(const struct words *words, struct slice prefix, struct
         words_gather_between(words, slice_of(low, UUID_BYTES), slice_of(high, UUID_BYTES + 1),
                              is_short, gather);
     }
-    struct buffer above; /* other spellings that begin so: UTF-8 has no such byte */
-    buffer_init(&above, 0);
-    buffer_append_slice(&above, prefix);
-    buffer_append_byte(&above, 0xff);
-    words_gather_between(words, prefix, buffer_slice(&above), is_spelled_out, gather);
-    buffer_deinit(&above);
+    field_words_prefix(words, prefix, is_spelled_out, gather);
 }
 
 static bool uuid_find(const struct field *field, const struct field_query *query,
                       struct field_found *out, bool *foreign)
 {
-    const struct words *words = &((const struct field_uuid *)field)->words;
+    const struct words *words = words_of(field);
     struct gather gather = {0};
     *foreign = true;
     switch (query->kind) {
@@ -229,40 +193,15 @@ static bool uuid_find(const struct field *field, const struct field_query *query
     return true;
 }
 
-static void
-uuid_each_value(const struct field *field, const roaring_bitmap_t *among,
-                bool (*each)(void *ctx, const struct field_value *value, uint64_t count), void *ctx)
-{
-    words_each_value(&((const struct field_uuid *)field)->words, among, each, ctx);
-}
-
-static void uuid_save(const struct field *field, struct buffer *out)
-{
-    words_save(&((const struct field_uuid *)field)->words, out);
-}
-
-static enum status uuid_load(struct field *field, struct reader *image, struct error *err)
-{
-    bool any_points = !roaring_bitmap_is_empty(field->present);
-    point_offset point_max = any_points ? roaring_bitmap_maximum(field->present) : 0;
-    return words_load(&((struct field_uuid *)field)->words, image, any_points, point_max, err);
-}
-
-static size_t uuid_memory(const struct field *field)
-{
-    const struct field_uuid *self = (const struct field_uuid *)field;
-    return sizeof(*self) + self->scratch.capacity + words_memory(&self->words);
-}
-
 const struct field_kind field_uuid = {
     .name = "uuid",
     .create = uuid_create,
-    .destroy = uuid_destroy,
+    .destroy = field_words_destroy,
     .add = uuid_add,
-    .remove = uuid_remove,
+    .remove = field_words_remove,
     .find = uuid_find,
-    .each_value = uuid_each_value,
-    .save = uuid_save,
-    .load = uuid_load,
-    .memory = uuid_memory,
+    .each_value = field_words_each_value,
+    .save = field_words_save,
+    .load = field_words_load,
+    .memory = field_words_memory,
 };

@@ -89,3 +89,61 @@ bool payload_each_value(const struct path *path, struct json_view payload,
     return path_ends_in_key(path) ? path_each(path, payload, visit_spread, &visiting)
                                   : path_each(path, payload, each, ctx);
 }
+
+/* ---- all in one walk ---- */
+
+struct visit {
+    const struct payload_visitor *visitor;
+    bool spread; /* arrays stand for their items */
+    bool reached, full, null;
+};
+
+static void visit_one(struct visit *visit, struct json_view value)
+{
+    if (json_view_kind(value) == JSON_NULL)
+        visit->null = true;
+    else
+        visit->visitor->value(visit->visitor->ctx, value);
+}
+
+static uint64_t visit_items(struct visit *visit, struct json_view array)
+{
+    struct json_iter iter;
+    struct json_view item;
+    uint64_t count = 0;
+    json_view_begin(array, &iter);
+    for (; json_view_next_item(&iter, &item); count++) {
+        if (visit->spread)
+            visit_one(visit, item);
+        else
+            visit->null = visit->null || json_view_kind(item) == JSON_NULL;
+    }
+    if (!visit->spread)
+        visit->visitor->value(visit->visitor->ctx, array);
+    return count;
+}
+
+static bool visit_reached(void *ctx, struct json_view value)
+{
+    struct visit *visit = ctx;
+    enum json_kind kind = json_view_kind(value);
+    uint64_t count = kind == JSON_NULL ? 0 : 1;
+    if (kind == JSON_ARRAY)
+        count = visit_items(visit, value);
+    else
+        visit_one(visit, value);
+    visit->reached = true;
+    visit->full = visit->full || count > 0;
+    visit->visitor->count(visit->visitor->ctx, count);
+    return false;
+}
+
+struct presence payload_visit(const struct path *path, struct json_view payload,
+                              const struct payload_visitor *visitor)
+{
+    struct visit visit = {.visitor = visitor, .spread = path_ends_in_key(path)};
+    path_each(path, payload, visit_reached, &visit);
+    if (!visit.reached)
+        visitor->count(visitor->ctx, 0);
+    return (struct presence){.empty = !visit.full, .null = visit.null};
+}

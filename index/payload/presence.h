@@ -11,6 +11,18 @@ bool payload_is_null(const struct path *path, struct json_view payload);
  * nothing is reached. Stops when `each` returns true and then returns true. */
 bool payload_each_count(const struct path *path, struct json_view payload,
                         bool (*each)(void *ctx, uint64_t count), void *ctx);
+/* All of this in one walk, for an index: every count, and every value that is not null, in order.
+ */
+struct presence {
+    bool empty, null;
+};
+struct payload_visitor {
+    void (*value)(void *ctx, struct json_view value);
+    void (*count)(void *ctx, uint64_t count);
+    void *ctx;
+};
+struct presence payload_visit(const struct path *path, struct json_view payload,
+                              const struct payload_visitor *visitor);
 /* The values that match, range and geo conditions see: those the path reaches, an array taken apart
  * when the path's last part is a key. Stops when `each` returns true and then returns true. */
 bool payload_each_value(const struct path *path, struct json_view payload,

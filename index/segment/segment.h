@@ -148,6 +148,9 @@ void segment_set_schema(struct segment *segment, struct schema *schema);
 /* Points that have a value in the payload index of that spec; 0: there is none. */
 uint64_t segment_field_points(struct segment *segment, const struct field_spec *spec);
 
+/* Bytes of all payload indexes; looks at every distinct value. */
+uint64_t segment_fields_memory(struct segment *segment);
+
 struct segment_stats {
     uint64_t points, vectors, indexed_vectors, vector_bytes, index_bytes;
     bool building;          /* work is under way or due */

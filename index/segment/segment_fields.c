@@ -129,6 +129,17 @@ uint64_t segment_field_points(struct segment *segment, const struct field_spec *
     return points;
 }
 
+uint64_t segment_fields_memory(struct segment *segment)
+{
+    uint64_t bytes = 0;
+    field_set_lock_read(segment->fields);
+    for (size_t i = 0; i < field_set_count(segment->fields); i++) {
+        bytes += field_memory(field_set_at(segment->fields, i));
+    }
+    field_set_unlock_read(segment->fields);
+    return bytes;
+}
+
 /* ---- filling ---- */
 
 bool segment_fields_due(struct segment *segment)

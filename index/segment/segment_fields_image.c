@@ -9,24 +9,14 @@
  * offset u32, fields u32, and for each: fingerprint u64 of its spec, bytes u64, the field's image.
  */
 #include "index/segment/segment_fields.h"
+#include "index/segment/segment_frame.h"
 #include "index/segment/segment_int.h"
-#include "storage/base/checksum.h"
-#include "storage/base/file.h"
 #include "storage/base/logger.h"
 #include "storage/base/reader.h"
 
-#include <stdio.h>
-
-enum { PATH_BYTES_MAX = 4096, POINTS_MIN = 10000 };
-static const char MAGIC[8] = "SGFIELD1";
-
-static enum status image_path(const struct segment *segment, char path[PATH_BYTES_MAX],
-                              struct error *err)
-{
-    int size = snprintf(path, PATH_BYTES_MAX, "%s/fields.image", segment->index_path);
-    return size < PATH_BYTES_MAX ? STATUS_OK
-                                 : error_set(err, STATUS_IO, "path of the data folder is too long");
-}
+enum { POINTS_MIN = 10000 };
+static const char MAGIC[FRAME_MAGIC_BYTES] = "SGFIELD1";
+static const char NAME[] = "fields.image";
 
 /* ---- saving ---- */
 
@@ -54,8 +44,6 @@ static void append_fields(const struct field_set *fields, struct buffer *out)
 
 enum status segment_save_fields(struct segment *segment, uint64_t applied, struct error *err)
 {
-    char path[PATH_BYTES_MAX];
-    const struct file_system *fs = file_system_real();
     if (segment_next_offset(segment) < POINTS_MIN || atomic_load(&segment->dropped)) {
         return STATUS_OK;
     }
@@ -63,26 +51,18 @@ enum status segment_save_fields(struct segment *segment, uint64_t applied, struc
     segment_fields_forget(segment, segment->graves.old, segment->graves.old_count);
     segment_fields_forget(segment, segment->graves.fresh, segment->graves.fresh_count);
     struct buffer rest;
-    struct buffer file;
     buffer_init(&rest, 0);
-    buffer_init(&file, 0);
     buffer_append_u64(&rest, applied);
     buffer_append_u32(&rest, segment_next_offset(segment));
     field_set_lock_read(segment->fields);
+    bool any = field_set_count(segment->fields) > 0;
     append_fields(segment->fields, &rest);
     field_set_unlock_read(segment->fields);
-    buffer_append(&file, MAGIC, sizeof(MAGIC));
-    buffer_append_u64(&file, checksum64(buffer_slice(&rest)));
-    buffer_append_slice(&file, buffer_slice(&rest));
+    enum status status = STATUS_OK;
+    if (any) {
+        status = segment_frame_write(segment, NAME, MAGIC, buffer_slice(&rest), err);
+    }
     buffer_deinit(&rest);
-    enum status status = image_path(segment, path, err);
-    if (status == STATUS_OK) {
-        status = fs->make_dirs(fs, segment->index_path, err);
-    }
-    if (status == STATUS_OK) {
-        status = file_write_atomic(fs, path, buffer_slice(&file), err);
-    }
-    buffer_deinit(&file);
     return status;
 }
 
@@ -104,26 +84,12 @@ static struct slice find_part(struct slice image, uint64_t fingerprint)
     return slice_of(NULL, 0);
 }
 
-/* The parts of an image of exactly this state; data NULL: none. */
-static struct slice open_image(const struct segment *segment, struct slice file, uint64_t applied)
+/* The parts, when the image is of exactly this state; data NULL: it is not. */
+static struct slice parts_of(const struct segment *segment, struct reader rest, uint64_t applied)
 {
-    struct reader reader;
-    reader_init(&reader, file);
-    struct slice magic = reader_bytes(&reader, sizeof(MAGIC));
-    uint64_t checksum = reader_u64(&reader);
-    if (reader.failed || memcmp(magic.data, MAGIC, sizeof(MAGIC)) != 0 ||
-        checksum64(slice_of(reader.at, reader_left(&reader))) != checksum) {
-        log_warn("index/segment",
-                 "payload indexes of collection %u are filled anew: their image is damaged",
-                 segment->collection);
-        return slice_of(NULL, 0);
-    }
-    uint64_t own_applied = reader_u64(&reader);
-    uint32_t next_offset = reader_u32(&reader);
-    if (reader.failed || own_applied != applied || next_offset != segment_next_offset(segment)) {
-        return slice_of(NULL, 0);
-    }
-    return slice_of(reader.at, reader_left(&reader));
+    bool same_state = reader_u64(&rest) == applied;
+    same_state = reader_u32(&rest) == segment_next_offset(segment) && same_state;
+    return same_state && !rest.failed ? slice_of(rest.at, reader_left(&rest)) : slice_of(NULL, 0);
 }
 
 static void load_field(struct segment *segment, const struct field_spec *spec, struct slice image)
@@ -157,23 +123,23 @@ static void load_field(struct segment *segment, const struct field_spec *spec, s
 
 void segment_fields_load(struct segment *segment, const struct schema *schema, uint64_t applied)
 {
-    char path[PATH_BYTES_MAX];
     struct buffer file;
+    struct reader rest;
     struct error err = {0};
-    struct slice image = slice_of(NULL, 0);
-    buffer_init(&file, 0);
-    enum status status = image_path(segment, path, &err);
-    if (status == STATUS_OK && schema->fields_count > 0) {
-        status = file_read_whole(file_system_real(), path, &file, &err);
+    struct slice parts = slice_of(NULL, 0);
+    if (schema->fields_count == 0) {
+        return;
     }
-    if (status == STATUS_OK && file.size > 0) {
-        image = open_image(segment, buffer_slice(&file), applied);
-    } else if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+    buffer_init(&file, 0);
+    enum status status = segment_frame_read(segment, NAME, MAGIC, &file, &rest, &err);
+    if (status == STATUS_OK) {
+        parts = parts_of(segment, rest, applied);
+    } else if (status != STATUS_NOT_FOUND) {
         log_warn("index/segment", "payload indexes of collection %u are filled anew: %s",
                  segment->collection, err.message);
     }
     for (uint32_t i = 0; i < schema->fields_count; i++) {
-        load_field(segment, &schema->fields[i], image);
+        load_field(segment, &schema->fields[i], parts);
     }
     buffer_deinit(&file);
 }

@@ -154,12 +154,13 @@ bool segment_is_committed(struct segment *segment, uint64_t begun);
 enum status segment_matches_at(struct segment *segment, const struct filter *filter,
                                const struct snapshot *snapshot, const atomic_bool *cancelled,
                                struct bitmap *out, struct error *err);
-/* The same as a set, compressed when indexes gave it. The snapshot may show fewer of its points:
- * remembered ones may have gone. */
-enum status segment_find_matches(struct segment *segment, const struct filter *filter,
-                                 const struct snapshot *snapshot, const atomic_bool *cancelled,
-                                 struct match_set *out, struct error *err);
+/* The same without the payload indexes, which do not help. */
+enum status segment_matches_by_pass(struct segment *segment, const struct filter *filter,
+                                    const struct snapshot *snapshot, const atomic_bool *cancelled,
+                                    struct bitmap *out, struct error *err);
 /* segment_lookup.c */
+/* Sets the bits of the points, all below `bits`. */
+void segment_set_bits(const roaring_bitmap_t *points, struct bitmap *bits);
 /* Exactly the points that the filter accepts and the snapshot shows, by the payload indexes; NULL:
  * they do not help, or the matches are remembered. The caller's to free. */
 enum status segment_lookup(struct segment *segment, const struct filter *filter,

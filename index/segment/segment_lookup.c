@@ -159,6 +159,11 @@ static bool set_bit(uint32_t point, void *bits)
     return true;
 }
 
+void segment_set_bits(const roaring_bitmap_t *points, struct bitmap *bits)
+{
+    roaring_iterate(points, set_bit, bits);
+}
+
 /* What cost many reads is kept for the next who asks the same. */
 static void remember(struct segment *segment, const struct filter *filter, uint64_t epoch,
                      point_offset count, const roaring_bitmap_t *matches)
@@ -166,7 +171,7 @@ static void remember(struct segment *segment, const struct filter *filter, uint6
     struct bitmap bits;
     bitmap_init(&bits);
     if (bitmap_resize(&bits, count)) { /* no memory: not remembered */
-        roaring_iterate(matches, set_bit, &bits);
+        segment_set_bits(matches, &bits);
         match_cache_put(&segment->matches, filter_key(filter), epoch, count, &bits);
     }
     bitmap_deinit(&bits);

@@ -257,60 +257,37 @@ static enum status make_room(const struct match *match, struct bitmap *out, stru
                            match->snapshot.count);
 }
 
-static bool set_bit(uint32_t point, void *bits)
-{
-    bitmap_set(bits, point);
-    return true;
-}
-
-enum status segment_matches_at(struct segment *segment, const struct filter *filter,
-                               const struct snapshot *snapshot, const atomic_bool *cancelled,
-                               struct bitmap *out, struct error *err)
+enum status segment_matches_by_pass(struct segment *segment, const struct filter *filter,
+                                    const struct snapshot *snapshot, const atomic_bool *cancelled,
+                                    struct bitmap *out, struct error *err)
 {
     struct match match = {.filter = filter, .cancelled = cancelled, .snapshot = *snapshot};
     enum status status = make_room(&match, out, err);
     if (status != STATUS_OK || match_cheaply(segment, &match, out, &status, err)) {
         return status;
     }
-    roaring_bitmap_t *found = NULL;
-    status = segment_lookup(segment, filter, snapshot, cancelled, &found, err);
-    if (status != STATUS_OK || !found) {
-        return status == STATUS_OK ? match_remembered(segment, &match, out, err) : status;
-    }
-    roaring_iterate(found, set_bit, out);
-    roaring_bitmap_free(found);
-    return STATUS_OK;
+    return match_remembered(segment, &match, out, err);
 }
 
-enum status segment_find_matches(struct segment *segment, const struct filter *filter,
-                                 const struct snapshot *snapshot, const atomic_bool *cancelled,
-                                 struct match_set *out, struct error *err)
+enum status segment_matches_at(struct segment *segment, const struct filter *filter,
+                               const struct snapshot *snapshot, const atomic_bool *cancelled,
+                               struct bitmap *out, struct error *err)
 {
-    const struct point_id *ids = NULL;
-    size_t ids_count = 0;
-    if (filter && filter_needs_payload(filter) && !filter_ids(filter, &ids, &ids_count)) {
-        roaring_bitmap_t *found = NULL;
-        enum status status = segment_lookup(segment, filter, snapshot, cancelled, &found, err);
-        if (found) {
-            match_set_take_compressed(out, found);
-        }
-        if (status != STATUS_OK || found) {
-            return status;
-        }
-        struct match_entry *entry = segment_remembered(segment, filter, snapshot->count);
-        if (entry) {
-            match_set_take_entry(out, entry);
-            return STATUS_OK;
-        }
+    roaring_bitmap_t *found = NULL;
+    enum status status = segment_lookup(segment, filter, snapshot, cancelled, &found, err);
+    if (status != STATUS_OK || !found) {
+        return status == STATUS_OK
+                   ? segment_matches_by_pass(segment, filter, snapshot, cancelled, out, err)
+                   : status;
     }
-    struct bitmap bits;
-    bitmap_init(&bits);
-    enum status status = segment_matches_at(segment, filter, snapshot, cancelled, &bits, err);
-    if (status == STATUS_OK) {
-        match_set_take_bits(out, &bits);
+    bool fits = bitmap_resize(out, snapshot->count);
+    if (fits) {
+        segment_set_bits(found, out);
     }
-    bitmap_deinit(&bits);
-    return status;
+    roaring_bitmap_free(found);
+    return fits ? STATUS_OK
+                : error_set(err, STATUS_INTERNAL, "no memory for a set of %u points",
+                            snapshot->count);
 }
 
 enum status segment_matches(struct segment *segment, const struct filter *filter,
@@ -335,7 +312,7 @@ enum status segment_count(struct segment *segment, const struct filter *filter,
     }
     struct bitmap matches;
     bitmap_init(&matches);
-    status = segment_matches_at(segment, filter, &snapshot, cancelled, &matches, err);
+    status = segment_matches_by_pass(segment, filter, &snapshot, cancelled, &matches, err);
     *count = status == STATUS_OK ? bitmap_count(&matches) : 0;
     bitmap_deinit(&matches);
     return status;

@@ -9,26 +9,16 @@
  * offset u32, slots u32, points u32, graves u32; bits by offset in words of u64: the live points,
  * for each slot those with a vector, those whose id is a UUID; graves x { offset u32 }; for each
  * live point in order of offsets { version u64, id's low u64, for a UUID its high u64 }. */
+#include "index/segment/segment_frame.h"
 #include "index/segment/segment_int.h"
 #include "storage/base/assert.h"
-#include "storage/base/checksum.h"
-#include "storage/base/file.h"
 #include "storage/base/logger.h"
 #include "storage/base/mem.h"
 #include "storage/base/reader.h"
 
-#include <stdio.h>
-
-enum { PATH_BYTES_MAX = 4096, POINTS_MIN = 10000, WORD_BITS = 64 };
-static const char MAGIC[8] = "SGPOINT1";
-
-static enum status image_path(const struct segment *segment, char path[PATH_BYTES_MAX],
-                              struct error *err)
-{
-    int size = snprintf(path, PATH_BYTES_MAX, "%s/points.image", segment->index_path);
-    return size < PATH_BYTES_MAX ? STATUS_OK
-                                 : error_set(err, STATUS_IO, "path of the data folder is too long");
-}
+enum { POINTS_MIN = 10000, WORD_BITS = 64 };
+static const char MAGIC[FRAME_MAGIC_BYTES] = "SGPOINT1";
+static const char NAME[] = "points.image";
 
 /* ---- saving ---- */
 
@@ -90,8 +80,6 @@ static void append_points(const struct segment *segment, struct buffer *out)
 
 enum status segment_save_points(struct segment *segment, uint64_t applied, struct error *err)
 {
-    char path[PATH_BYTES_MAX];
-    const struct file_system *fs = file_system_real();
     if (segment_next_offset(segment) < POINTS_MIN || atomic_load(&segment->dropped)) {
         return STATUS_OK;
     }
@@ -111,20 +99,8 @@ enum status segment_save_points(struct segment *segment, uint64_t applied, struc
     append_graves(&segment->graves, &rest);
     append_points(segment, &rest);
     pthread_mutex_unlock(&segment->graves.lock);
-    struct buffer file;
-    buffer_init(&file, 0);
-    buffer_append(&file, MAGIC, sizeof(MAGIC));
-    buffer_append_u64(&file, checksum64(buffer_slice(&rest)));
-    buffer_append_slice(&file, buffer_slice(&rest));
+    enum status status = segment_frame_write(segment, NAME, MAGIC, buffer_slice(&rest), err);
     buffer_deinit(&rest);
-    enum status status = image_path(segment, path, err);
-    if (status == STATUS_OK) {
-        status = fs->make_dirs(fs, segment->index_path, err);
-    }
-    if (status == STATUS_OK) {
-        status = file_write_atomic(fs, path, buffer_slice(&file), err);
-    }
-    buffer_deinit(&file);
     return status;
 }
 
@@ -154,18 +130,10 @@ static size_t count_bits(const uint8_t *words, size_t count)
 }
 
 /* Finds the parts. False: not of this state of storage (*why NULL), or not to be used. */
-static bool read_image(const struct segment *segment, uint64_t applied, struct slice bytes,
+static bool read_image(const struct segment *segment, uint64_t applied, struct reader reader,
                        struct image *image, const char **why)
 {
-    struct reader reader;
-    reader_init(&reader, bytes);
-    struct slice magic = reader_bytes(&reader, sizeof(MAGIC));
-    uint64_t checksum = reader_u64(&reader);
     *why = "it is damaged";
-    if (reader.failed || memcmp(magic.data, MAGIC, sizeof(MAGIC)) != 0 ||
-        checksum64(slice_of(reader.at, reader_left(&reader))) != checksum) {
-        return false;
-    }
     point_offset count = segment_next_offset(segment);
     bool same_state = reader_u64(&reader) == applied;
     same_state = reader_u32(&reader) == count && same_state;
@@ -254,25 +222,22 @@ static bool take_image(struct segment *segment, struct image *image, struct bitm
 void segment_points_load(struct segment *segment, uint64_t applied, struct bitmap *has,
                          bool *loaded)
 {
-    char path[PATH_BYTES_MAX];
     struct buffer file;
     struct error err = {0};
     struct image image = {0};
+    struct reader rest;
     const char *why = NULL;
     *loaded = false;
     buffer_init(&file, 0);
-    enum status status = image_path(segment, path, &err);
-    if (status == STATUS_OK) {
-        status = file_read_whole(file_system_real(), path, &file, &err);
-    }
-    if (status == STATUS_OK && read_image(segment, applied, buffer_slice(&file), &image, &why)) {
+    enum status status = segment_frame_read(segment, NAME, MAGIC, &file, &rest, &err);
+    if (status == STATUS_OK && read_image(segment, applied, rest, &image, &why)) {
         *loaded = take_image(segment, &image, has);
     }
     why = status != STATUS_OK && status != STATUS_NOT_FOUND ? err.message : why;
     if (!*loaded && why) {
         log_warn("index/segment",
                  "points of collection %u are loaded from storage, not from %s: %s",
-                 segment->collection, path, why);
+                 segment->collection, NAME, why);
     }
     buffer_deinit(&file);
 }

@@ -131,8 +131,8 @@ static enum status collect_matches(struct find *f, struct error *err)
     } else {
         struct bitmap bits;
         bitmap_init(&bits);
-        status = segment_matches_at(f->segment, f->search->filter, &f->snapshot,
-                                    f->search->cancelled, &bits, err);
+        status = segment_matches_by_pass(f->segment, f->search->filter, &f->snapshot,
+                                         f->search->cancelled, &bits, err);
         match_set_take_bits(&f->matches, &bits);
     }
     f->s.matches = &f->matches;

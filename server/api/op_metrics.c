@@ -31,7 +31,9 @@ static void add_collections(struct call *call, struct buffer *out)
     single(out, "sagitta_indexed_vectors", "gauge", "vectors found through a graph",
            stats.indexed_vectors);
     single(out, "sagitta_vector_bytes", "gauge", "memory of vectors", stats.vector_bytes);
-    single(out, "sagitta_index_bytes", "gauge", "memory of graphs", stats.index_bytes);
+    single(out, "sagitta_index_bytes", "gauge", "memory of vector indexes", stats.index_bytes);
+    single(out, "sagitta_payload_index_bytes", "gauge", "memory of payload indexes",
+           stats.payload_index_bytes);
     single(out, "sagitta_storage_memory_bytes", "gauge", "memory of storage",
            stats.storage_memory_bytes);
     single(out, "sagitta_storage_disk_bytes", "gauge", "disk space of storage",

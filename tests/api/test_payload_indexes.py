@@ -1,5 +1,6 @@
 """Payload indexes through the public client: every type is created, shown, kept exact by writes of every kind, kept over stops
 and crashes, and dropped; bad requests are refused by name. That no answer depends on an index is test_differential.py's."""
+import re
 import threading
 import time
 
@@ -40,6 +41,8 @@ def test_every_type_is_created_shown_and_dropped(server, client, collection):
     assert {k: v["data_type"] for k, v in schema.items()} == {k: k for k in TYPES}
     assert all(v["points"] == 3 for v in schema.values())
     assert set(client.get_collection(own).payload_schema) == set(TYPES)
+    metrics = server.request("GET", "/metrics")[1]
+    assert int(re.search(r"^sagitta_payload_index_bytes (\d+)", metrics, re.M).group(1)) > 0
     for kind in TYPES:
         client.delete_payload_index(own, kind)
         client.delete_payload_index(own, kind)  # gone already
